@@ -1,0 +1,205 @@
+# The version that builds and images carry. A release overrides it: make build VERSION=1.2.3
+VERSION ?= 0.1.0
+# The image that docker-build, docker-push and deploy use.
+IMAGE_NAME := ghcr.io/finos/five-spot
+IMG ?= $(IMAGE_NAME):v$(VERSION)
+CONTAINER_TOOL ?= docker
+PLATFORMS ?= linux/amd64,linux/arm64
+KUBECTL ?= kubectl
+
+# Extra flags: make run ARGS=--once, make test TESTARGS='-race -run Drain'
+ARGS ?=
+TESTARGS ?=
+TEST_TIMEOUT ?= 30m
+FUZZTIME ?= 30s
+BENCH ?= .
+
+LOCALBIN := $(CURDIR)/bin
+GO_LDFLAGS := -s -w -X main.version=v$(VERSION)
+GO_PACKAGES := $(addsuffix /...,$(addprefix ./,$(wildcard agent api cmd controllers pkg tests)))
+MARKER_PATHS := $(foreach dir,$(wildcard api controllers),paths=./$(dir)/...)
+GENERATED := api config/crd/bases config/rbac/role.yaml docs/reference/api.md
+NESTED_MODULES := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SECONDEXPANSION:
+.DEFAULT_GOAL := help
+
+##@ General
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN { FS = ":.*##"; printf "Usage: make \033[36m<target>\033[0m [VARIABLE=value]\n" } \
+		/^[a-zA-Z0-9_-]+:.*##/ { printf "  \033[36m%-18s\033[0m %s\n", $$1, $$2 } \
+		/^##@/ { printf "\n\033[1m%s\033[0m\n", substr($$0, 5) }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Run the operator in an embedded local world; ARGS=--once ends after one full cycle.
+	go run ./tests/run $(ARGS)
+
+.PHONY: clean
+clean: ## Remove everything that was built into bin.
+	rm -rf "$(LOCALBIN)"
+
+##@ Development
+
+.PHONY: generate
+generate: $$(CONTROLLER_GEN) ## Generate the DeepCopy methods of the API types.
+	"$(CONTROLLER_GEN)" object paths=./api/...
+
+.PHONY: manifests
+manifests: $$(CONTROLLER_GEN) ## Generate the CRDs and the manager's ClusterRole from the markers in the code.
+	"$(CONTROLLER_GEN)" crd rbac:roleName=five-spot-manager-role $(MARKER_PATHS) \
+		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
+
+.PHONY: docs
+docs: $$(CRD_REF_DOCS) ## Generate the API reference.
+	@mkdir -p docs/reference
+	"$(CRD_REF_DOCS)" --source-path=api --config=tools/crd-ref-docs/config.yaml --renderer=markdown \
+		--output-path=docs/reference/api.md --log-level=ERROR
+
+.PHONY: fmt
+fmt: $$(GOLANGCI_LINT) ## Format the code.
+	"$(GOLANGCI_LINT)" fmt
+
+.PHONY: vet
+vet: ## Run go vet.
+	go vet ./...
+
+.PHONY: lint
+lint: $$(GOLANGCI_LINT) ## Run the linters.
+	"$(GOLANGCI_LINT)" run
+
+.PHONY: lint-fix
+lint-fix: $$(GOLANGCI_LINT) ## Run the linters and fix what they can fix.
+	"$(GOLANGCI_LINT)" run --fix
+
+.PHONY: tidy
+tidy: ## Run go mod tidy in every cheap module.
+	@for module in . $(NESTED_MODULES); do (cd "$$module" && go mod tidy); done
+
+.PHONY: verify
+verify: verify-format verify-modules verify-generated verify-manifests ## Check that generated files, modules, formatting and manifests are as they should be.
+
+.PHONY: verify-format
+verify-format: ## Check that every Go file is formatted.
+	@unformatted="$$(git ls-files --cached --others --exclude-standard '*.go' | xargs gofmt -l)"; \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+
+.PHONY: verify-modules
+verify-modules: ## Check that go.mod and go.sum are tidy.
+	@for module in . $(NESTED_MODULES); do \
+		(cd "$$module" && go mod tidy -diff) || { echo "$$module is not tidy, run make tidy"; exit 1; }; \
+	done
+
+.PHONY: verify-generated
+verify-generated: generate manifests docs ## Regenerate the generated files and fail when git sees a difference.
+	@changed="$$(git status --porcelain -- $(GENERATED))"; \
+	if [ -n "$$changed" ]; then \
+		git --no-pager diff -- $(GENERATED); \
+		echo "generated files differ from what is committed, run make generate manifests docs:"; echo "$$changed"; exit 1; \
+	fi
+
+.PHONY: verify-manifests
+verify-manifests: $$(KUSTOMIZE) ## Check that every kustomization builds.
+	@for dir in crd default prometheus; do \
+		"$(KUSTOMIZE)" build "config/$$dir" > /dev/null || { echo "config/$$dir does not build"; exit 1; }; \
+	done
+
+##@ Test
+
+.PHONY: test
+test: ## Run the unit and integration suites.
+	go test -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
+
+.PHONY: test-unit
+test-unit: ## Run what needs no control plane.
+	go test -short -timeout 10m $(TESTARGS) ./...
+
+.PHONY: bench
+bench: ## Run the benchmarks; BENCH is a regular expression.
+	go test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTARGS) ./...
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME.
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $(wildcard agent api cmd controllers pkg tests) | \
+	while IFS=: read -r file declaration; do \
+		target="$${declaration#func }"; echo "$$target in $$(dirname "$$file")"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" < /dev/null; \
+	done
+
+##@ Build
+
+.PHONY: build
+build: ## Build the manager into bin.
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(GO_LDFLAGS)" -o "$(LOCALBIN)/five-spot" .
+
+.PHONY: docker-build
+docker-build: ## Build the image for this machine's platform.
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+.PHONY: docker-push
+docker-push: ## Push the image.
+	$(CONTAINER_TOOL) push $(IMG)
+
+.PHONY: docker-buildx
+docker-buildx: ## Build and push the image for PLATFORMS.
+	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) --build-arg VERSION=$(VERSION) --push -t $(IMG) .
+
+##@ Deployment
+
+.PHONY: install
+install: $$(KUSTOMIZE) ## Install the CRDs into the current cluster.
+	"$(KUSTOMIZE)" build config/crd | $(KUBECTL) apply --server-side -f -
+
+.PHONY: uninstall
+uninstall: $$(KUSTOMIZE) ## Delete the CRDs, and with them every ScheduledMachine, from the current cluster.
+	"$(KUSTOMIZE)" build config/crd | $(KUBECTL) delete --ignore-not-found -f -
+
+.PHONY: deploy
+deploy: $$(KUSTOMIZE) ## Install the CRDs and the manager with the image IMG into the current cluster.
+	@rm -rf "$(LOCALBIN)/deploy" && mkdir -p "$(LOCALBIN)/deploy"
+	@cd "$(LOCALBIN)/deploy" && "$(KUSTOMIZE)" create --resources ../../config/default && \
+		"$(KUSTOMIZE)" edit set image $(IMAGE_NAME)=$(IMG)
+	"$(KUSTOMIZE)" build "$(LOCALBIN)/deploy" | $(KUBECTL) apply --server-side -f -
+
+.PHONY: undeploy
+undeploy: $$(KUSTOMIZE) ## Delete the manager from the current cluster; the CRDs and every machine stay.
+	"$(KUSTOMIZE)" build config/manager | $(KUBECTL) delete --ignore-not-found -f -
+	"$(KUSTOMIZE)" build config/rbac | $(KUBECTL) delete --ignore-not-found -f -
+
+##@ Tools
+
+# A tool's version is the one in its own go.mod; its binary lies in a folder of that name.
+tool-path = $(LOCALBIN)/$(1)/$(shell awk '$$1 == "$(2)" { print $$2 }' tools/$(1)/go.mod)/$(1)
+CONTROLLER_GEN := $(call tool-path,controller-gen,sigs.k8s.io/controller-tools)
+CRD_REF_DOCS := $(call tool-path,crd-ref-docs,github.com/elastic/crd-ref-docs)
+GOLANGCI_LINT := $(call tool-path,golangci-lint,github.com/golangci/golangci-lint/v2)
+KUSTOMIZE := $(call tool-path,kustomize,sigs.k8s.io/kustomize/kustomize/v5)
+SETUP_ENVTEST := $(call tool-path,setup-envtest,sigs.k8s.io/controller-runtime/tools/setup-envtest)
+TOOLS := $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(KUSTOMIZE) $(SETUP_ENVTEST)
+
+.PHONY: tools
+tools: $(TOOLS) ## Build all tools.
+
+.PHONY: controller-gen
+controller-gen: $(CONTROLLER_GEN) ## Build controller-gen.
+
+.PHONY: crd-ref-docs
+crd-ref-docs: $(CRD_REF_DOCS) ## Build crd-ref-docs.
+
+.PHONY: golangci-lint
+golangci-lint: $(GOLANGCI_LINT) ## Build golangci-lint with kube-api-linter in it.
+
+.PHONY: kustomize
+kustomize: $(KUSTOMIZE) ## Build kustomize.
+
+.PHONY: setup-envtest
+setup-envtest: $(SETUP_ENVTEST) ## Build setup-envtest.
+
+$(TOOLS): $$(wildcard tools/$$(@F)/go.* tools/$$(@F)/*.go)
+	@echo "Building $(@F) $(notdir $(@D))"
+	@cd "tools/$(@F)" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$(@D)/" tool
+	@touch "$@"
