@@ -13,7 +13,7 @@ import (
 
 var _ priorityqueue.PriorityQueue[reconcile.Request] = &queue{}
 
-// New returns a constructor for the NewQueue field of a controller's options.
+// New is for the NewQueue field of a controller's options.
 //
 // The priority of a request is what it is added with, 0 without; of several
 // additions that wait together the highest counts. Reconcilers hand the priority
@@ -21,19 +21,22 @@ var _ priorityqueue.PriorityQueue[reconcile.Request] = &queue{}
 // A priority below 0, which controller-runtime gives to the initial list and to
 // resyncs, means after everything else of the same namespace; a timer is never
 // below 0, so that what a start-up found cannot stay behind for ever.
-func New(clk clock.WithTicker) func(string, workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-	return func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-		order := newTurns()
-		ready := readyQueue{order: order, TypedInterface: workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{
-			Name: name, Clock: clk, Queue: order,
-		})}
-		return &queue{
-			ready:   ready,
-			limiter: limiter,
-			delayed: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[entry]{
-				Name: name, Clock: clk, Queue: dueQueue{ready: ready},
-			}),
-		}
+func New(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	return NewWithClock(clock.RealClock{}, name, limiter)
+}
+
+// NewWithClock is New with a clock for delays and metrics.
+func NewWithClock(clk clock.WithTicker, name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	order := newTurns()
+	ready := readyQueue{order: order, TypedInterface: workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[reconcile.Request]{
+		Name: name, Clock: clk, Queue: order,
+	})}
+	return &queue{
+		ready:   ready,
+		limiter: limiter,
+		delayed: workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[entry]{
+			Name: name, Clock: clk, Queue: dueQueue{ready: ready},
+		}),
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -20,7 +20,7 @@ import (
 )
 
 // The constructor is what a controller's options ask for.
-var _ = controller.Options{NewQueue: New(clock.RealClock{})}
+var _ = controller.Options{NewQueue: New}
 
 func request(namespace, name string) reconcile.Request {
 	return reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}
@@ -32,7 +32,7 @@ func inBubble(t *testing.T, test func(t *testing.T, q priorityqueue.PriorityQueu
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, time.Minute)
-		q := New(clock.RealClock{})("", limiter).(priorityqueue.PriorityQueue[reconcile.Request])
+		q := New("", limiter).(priorityqueue.PriorityQueue[reconcile.Request])
 		defer q.ShutDown()
 		test(t, q)
 	})
@@ -198,6 +198,28 @@ func TestTimersAreKeptInOrderOfPriorityWhenTheyAreDueAtOnce(t *testing.T) {
 	})
 }
 
+func TestTheInjectedClockDrivesTimers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clk := clocktesting.NewFakeClock(time.Unix(0, 0))
+		limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Second, time.Minute)
+		q := NewWithClock(clk, "", limiter).(priorityqueue.PriorityQueue[reconcile.Request])
+		defer q.ShutDown()
+		q.AddAfter(request("a", "1"), time.Minute)
+		for _, step := range []struct {
+			by   time.Duration
+			want int
+		}{{59 * time.Second, 0}, {time.Second, 1}} {
+			synctest.Wait()
+			clk.Step(step.by)
+			synctest.Wait()
+			if q.Len() != step.want {
+				t.Errorf("Len() = %d at %s, want %d", q.Len(), clk.Now().UTC(), step.want)
+			}
+		}
+	})
+}
+
 func TestATimerOfTheInitialListIsNoLongerLow(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, q priorityqueue.PriorityQueue[reconcile.Request]) {
@@ -312,7 +334,7 @@ func TestShutDownWithDrainWaitsForWhatIsReady(t *testing.T) {
 func TestConcurrentWorkersNeverShareARequestAndLoseNone(t *testing.T) {
 	t.Parallel()
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](time.Nanosecond, time.Microsecond)
-	q := New(clock.RealClock{})("", limiter).(priorityqueue.PriorityQueue[reconcile.Request])
+	q := New("", limiter).(priorityqueue.PriorityQueue[reconcile.Request])
 	const adders, workers, additions, machines = 4, 4, 2_000, 60
 
 	var lock sync.Mutex
@@ -384,7 +406,7 @@ func TestTurnsForgetWhatWasHandedOut(t *testing.T) {
 
 func BenchmarkTenThousandDueAtOnce(b *testing.B) {
 	for b.Loop() {
-		q := New(clock.RealClock{})("", workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()).(priorityqueue.PriorityQueue[reconcile.Request])
+		q := New("", workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]()).(priorityqueue.PriorityQueue[reconcile.Request])
 		for i := range 10_000 {
 			add(q, i%256, request(fmt.Sprint(i%20), fmt.Sprint(i)))
 		}
