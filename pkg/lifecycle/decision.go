@@ -19,6 +19,7 @@ const (
 	RuleDisabled         Rule = "disabled"
 	RuleClusterGoing     Rule = "clusterGoing"
 	RuleInvalid          Rule = "invalid"
+	RuleScheduleUnknown  Rule = "scheduleUnknown"
 	RuleWindowOpen       Rule = "windowOpen"
 	RuleWindowClosed     Rule = "windowClosed"
 )
@@ -32,7 +33,9 @@ const (
 	ActionEnsureMachine ActionKind = "EnsureMachine"
 
 	// ActionResetNode clears marks of an earlier life from a Node that has just
-	// appeared: our cordon, owned taints, reclaim annotations.
+	// appeared: our cordon, owned taints, reclaim annotations. The status may name
+	// the Node only once this is done: a Node that it names is one whose requests
+	// are taken as fresh.
 	ActionResetNode ActionKind = "ResetNode"
 
 	// ActionApplyTaints makes the taints of the spec true on the Node.
@@ -47,7 +50,8 @@ const (
 	// ActionUncordonNode takes our own cordon off the Node.
 	ActionUncordonNode ActionKind = "UncordonNode"
 
-	// ActionDisableSchedule sets spec.schedule.enabled to false.
+	// ActionDisableSchedule sets spec.schedule.enabled to false. It comes before
+	// the other actions of a reclaim, which do not wait for it to succeed.
 	ActionDisableSchedule ActionKind = "DisableSchedule"
 
 	// ActionDeleteMachine deletes the Machine, or tells Cluster API to go on faster
@@ -86,7 +90,9 @@ type Decision struct {
 	// Phase is the phase to show.
 	Phase v1alpha1.Phase
 
-	// Reason is the reason of the Ready condition.
+	// Reason is the reason of the Ready condition: one of its own, or that of the
+	// condition which stands in the way (Paused, ClusterPaused, LoopProtection,
+	// CreateBackOff, JoinTimeout).
 	Reason string
 
 	// Message says in one sentence why, for people. It does not change while
@@ -98,13 +104,14 @@ type Decision struct {
 
 	// Shutdown are the clocks to persist; nil when no shutdown is under way. A clock
 	// that is first set here is persisted before anything acts on it: such a
-	// decision has no action that shuts down.
+	// decision has no action that shuts down, and its WakeAt is now.
 	Shutdown *v1alpha1.ShutdownStatus
 
 	// RecentReclaims is the history to persist.
 	RecentReclaims []time.Time
 
-	// Timeouts are the timeouts that have passed, for events and metrics.
+	// Timeouts are the timeouts that this decision acts upon, for events and
+	// metrics. They are named again for as long as they have an effect.
 	Timeouts []Timeout
 
 	// WakeAt is when to decide again without any event; zero when only events

@@ -43,8 +43,8 @@ type Observation struct {
 	Machine Machine
 
 	// Leftovers are bootstrap and infrastructure objects of ours that no Machine
-	// ever adopted. Only looked for when there is no Machine and the object is not
-	// at rest.
+	// ever adopted. Only looked for when there is no Machine and Object.AtRest does
+	// not hold.
 	Leftovers []v1alpha1.ObjectReference
 
 	// Node is the Node behind the Machine, in the workload cluster.
@@ -114,7 +114,8 @@ type Object struct {
 	HasMachineRef  bool
 
 	// HasNodeRef is whether the status already names a Node of the present Machine,
-	// so that its first appearance can be told.
+	// so that its first appearance can be told. It does so once ActionResetNode was
+	// done for that Node.
 	HasNodeRef bool
 }
 
@@ -157,7 +158,8 @@ type Machine struct {
 	Exists bool
 
 	// ConfirmedAbsent is set when an uncached read showed that there is no Machine
-	// of the object's name. Without it, an absent Machine is only likely absent.
+	// of the object's name, or one that is not ours. Without it, an absent Machine
+	// is only likely absent. Only needed where Object.AtRest does not hold.
 	ConfirmedAbsent bool
 
 	// Foreign names an object of the derived name that is not ours; empty when
@@ -203,6 +205,10 @@ type Node struct {
 	// HasMarks is whether the Node carries marks of ours from an earlier life: our
 	// cordon, owned taints or reclaim annotations.
 	HasMarks bool
+
+	// HasReclaimAgent is whether the Node is marked for the reclaim agent, so that
+	// the agent is disarmed when the spec no longer wants it.
+	HasReclaimAgent bool
 
 	// ReclaimRequested is whether the Node asks to be reclaimed, and ReclaimReason
 	// why.
