@@ -1,0 +1,124 @@
+// Package nodemark knows the marks that 5-Spot leaves on a Node, so that a machine
+// that comes back under its old Node does not bring them along: our cordon, the
+// taints we own and the annotations of a reclaim. Finding is pure; clearing is one
+// merge patch under an optimistic lock, and is idempotent.
+package nodemark
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+)
+
+// Kinds of marks.
+type Kinds struct {
+	Cordon  bool
+	Taints  bool
+	Reclaim bool
+}
+
+// All are all kinds of marks.
+func All() Kinds { return Kinds{Cordon: true, Taints: true, Reclaim: true} }
+
+// Any is whether there is a mark of any kind.
+func (k Kinds) Any() bool { return k.Cordon || k.Taints || k.Reclaim }
+
+// Find returns the kinds of marks that are on the Node.
+func Find(node *corev1.Node) Kinds {
+	_, cordoned := node.Annotations[v1alpha1.CordonedByAnnotation]
+	_, tainted := node.Annotations[v1alpha1.AppliedTaintsAnnotation]
+	return Kinds{
+		Cordon:  cordoned,
+		Taints:  tainted,
+		Reclaim: slices.ContainsFunc(reclaimAnnotations(), func(key string) bool { _, ok := node.Annotations[key]; return ok }),
+	}
+}
+
+// ReclaimRequested is whether the Node asks to be reclaimed, and why. Only the exact
+// value counts, so that a partial or mistaken write removes no machine.
+func ReclaimRequested(node *corev1.Node) (reason string, requested bool) {
+	if node.Annotations[v1alpha1.ReclaimRequestedAnnotation] != v1alpha1.ReclaimRequestedValue {
+		return "", false
+	}
+	return node.Annotations[v1alpha1.ReclaimReasonAnnotation], true
+}
+
+// CordonedBy is whether the Node carries the cordon mark of the given owner.
+func CordonedBy(node *corev1.Node, uid string) bool {
+	return uid != "" && node.Annotations[v1alpha1.CordonedByAnnotation] == uid
+}
+
+// Clear takes the marks of the given kinds off the Node. It writes nothing when there
+// are none, and reports whether it wrote. A Node that is gone has no marks.
+func Clear(ctx context.Context, c client.Client, node *corev1.Node, kinds Kinds) (bool, error) {
+	after := without(node, kinds)
+	if after == nil {
+		return false, nil
+	}
+	patch := client.MergeFromWithOptions(node, client.MergeFromWithOptimisticLock{})
+	err := c.Patch(ctx, after, patch, client.FieldOwner(v1alpha1.FieldManager))
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("failed to clear marks from Node %s: %w", node.Name, err)
+	}
+	return true, nil
+}
+
+// without returns a copy of the Node without the given marks; nil when it has none.
+func without(node *corev1.Node, kinds Kinds) *corev1.Node {
+	found := Find(node)
+	kinds = Kinds{
+		Cordon:  kinds.Cordon && found.Cordon,
+		Taints:  kinds.Taints && found.Taints,
+		Reclaim: kinds.Reclaim && found.Reclaim,
+	}
+	if !kinds.Any() {
+		return nil
+	}
+
+	after := node.DeepCopy()
+	if kinds.Cordon {
+		after.Spec.Unschedulable = false
+		delete(after.Annotations, v1alpha1.CordonedByAnnotation)
+	}
+	if kinds.Taints {
+		owned := ownedTaints(node)
+		after.Spec.Taints = slices.DeleteFunc(after.Spec.Taints, func(taint corev1.Taint) bool {
+			return slices.ContainsFunc(owned, func(o v1alpha1.NodeTaint) bool { return o.Key == taint.Key && o.Effect == taint.Effect })
+		})
+		delete(after.Annotations, v1alpha1.AppliedTaintsAnnotation)
+	}
+	if kinds.Reclaim {
+		for _, key := range reclaimAnnotations() {
+			delete(after.Annotations, key)
+		}
+	}
+	return after
+}
+
+// ownedTaints are the taints that the Node's annotation lists as ours. One that
+// cannot be read owns nothing: a taint too many is better than somebody else's removed.
+func ownedTaints(node *corev1.Node) []v1alpha1.NodeTaint {
+	var owned []v1alpha1.NodeTaint
+	if err := json.Unmarshal([]byte(node.Annotations[v1alpha1.AppliedTaintsAnnotation]), &owned); err != nil {
+		return nil
+	}
+	return owned
+}
+
+func reclaimAnnotations() []string {
+	return []string{
+		v1alpha1.ReclaimRequestedAnnotation,
+		v1alpha1.ReclaimReasonAnnotation,
+		v1alpha1.ReclaimRequestedAtAnnotation,
+	}
+}

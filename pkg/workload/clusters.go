@@ -1,0 +1,132 @@
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/controllers/clustercache"
+)
+
+// ErrNotConnected says that there is no connection to the workload cluster now.
+var ErrNotConnected = errors.New("workload cluster is not connected")
+
+const (
+	// failedProbes is after how many failed health probes in a row a connection
+	// counts as down. clustercache itself gives up later, after five.
+	failedProbes = 3
+
+	// probeFailureEvent is how long after the last successful probe the source
+	// tells of a failing connection.
+	probeFailureEvent = 30 * time.Second
+)
+
+// Options are what Clusters needs.
+type Options struct {
+	// SecretReader reads the kubeconfig Secrets. It should not cache.
+	SecretReader client.Reader
+
+	// Wanted tells whether to connect to a cluster.
+	Wanted func(cluster *clusterv1.Cluster) bool
+
+	// UserAgent is what audit logs of the workload clusters show.
+	UserAgent string
+
+	// QPS and Burst limit the requests to each workload cluster.
+	QPS   float32
+	Burst int
+
+	// Concurrency is how many clusters are connected to at the same time.
+	Concurrency int
+}
+
+// Clusters are the workload clusters that can be reached.
+type Clusters struct {
+	cache clustercache.ClusterCache
+}
+
+// New adds a clustercache to the manager.
+func New(ctx context.Context, mgr manager.Manager, opts Options) (*Clusters, error) {
+	cache, err := clustercache.SetupWithManager(ctx, mgr, clustercache.Options{
+		SecretClient:  preferringReader{opts.SecretReader},
+		ClusterFilter: opts.Wanted,
+		Cache: clustercache.CacheOptions{
+			DefaultTransform: ctrlcache.TransformStripManagedFields(),
+			ByObject:         map[client.Object]ctrlcache.ByObject{&corev1.Node{}: {Transform: slimNode}},
+		},
+		Client: clustercache.ClientOptions{
+			QPS:       opts.QPS,
+			Burst:     opts.Burst,
+			UserAgent: opts.UserAgent,
+			Cache:     clustercache.ClientCacheOptions{DisableFor: []client.Object{&corev1.Pod{}, &corev1.ConfigMap{}, &corev1.Secret{}}},
+		},
+	}, controller.Options{MaxConcurrentReconciles: max(1, opts.Concurrency)})
+	if err != nil {
+		return nil, fmt.Errorf("failed to set up the cluster cache: %w", err)
+	}
+	return &Clusters{cache: cache}, nil
+}
+
+// NewFor wraps an existing clustercache, such as the fake that it ships.
+func NewFor(cache clustercache.ClusterCache) *Clusters {
+	return &Clusters{cache: cache}
+}
+
+// Client returns a client for the cluster that reads Nodes from a cache. The error
+// is ErrNotConnected when the cluster cannot be reached.
+func (c *Clusters) Client(ctx context.Context, cluster client.ObjectKey) (client.Client, error) {
+	if c.cache.GetHealthCheckingState(ctx, cluster).ConsecutiveFailures >= failedProbes {
+		return nil, ErrNotConnected
+	}
+	workloadClient, err := c.cache.GetClient(ctx, cluster)
+	if errors.Is(err, clustercache.ErrClusterNotConnected) {
+		return nil, ErrNotConnected
+	}
+	if err != nil {
+		return nil, fmt.Errorf("failed to get a client for Cluster %s: %w", cluster, err)
+	}
+	return workloadClient, nil
+}
+
+// Source tells of clusters that were connected, disconnected or do not answer.
+func (c *Clusters) Source(name string, toRequests func(ctx context.Context, cluster client.Object) []ctrl.Request) source.Source {
+	return c.cache.GetClusterSource(name, toRequests, clustercache.WatchForProbeFailure(probeFailureEvent))
+}
+
+// WatchNodes makes the controller reconcile what toRequests maps a Node of the
+// cluster to. It is to be called again whenever the cluster may have been connected
+// anew; it does nothing while the watch is there.
+func (c *Clusters) WatchNodes(
+	ctx context.Context,
+	cluster client.ObjectKey,
+	watcher clustercache.SourceWatcher[reconcile.Request],
+	toRequests func(ctx context.Context, node client.Object) []reconcile.Request,
+) error {
+	err := c.cache.Watch(ctx, cluster, clustercache.NewWatcher(clustercache.WatcherOptions{
+		Name:         "scheduledmachine-watchNodes",
+		Watcher:      watcher,
+		Kind:         &corev1.Node{},
+		EventHandler: handler.EnqueueRequestsFromMapFunc(toRequests),
+		Predicates:   []predicate.TypedPredicate[client.Object]{NodeChanged()},
+	}))
+	if errors.Is(err, clustercache.ErrClusterNotConnected) {
+		return ErrNotConnected
+	}
+	if err != nil {
+		return fmt.Errorf("failed to watch the Nodes of Cluster %s: %w", cluster, err)
+	}
+	return nil
+}
