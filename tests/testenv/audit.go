@@ -24,7 +24,9 @@ rules:
 // AuditLogPath is where the audit log goes, one JSON event per line.
 func (cp *ControlPlane) AuditLogPath() string { return filepath.Join(cp.folder, "audit.log") }
 
-func (cp *ControlPlane) auditPolicyPath() string { return filepath.Join(cp.folder, "audit-policy.yaml") }
+func (cp *ControlPlane) auditPolicyPath() string {
+	return filepath.Join(cp.folder, "audit-policy.yaml")
+}
 
 // AuditEvents are the requests that the API server has answered so far and that
 // pass the filter; nil passes all. The API server must have been started with

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/cluster-api/core/reconcilers/cluster"
 	"sigs.k8s.io/cluster-api/core/reconcilers/machine"
 	"sigs.k8s.io/cluster-api/core/setup"
+	"sigs.k8s.io/cluster-api/feature"
 	"sigs.k8s.io/cluster-api/util/index"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -119,7 +120,11 @@ func (m *runningManager) stop() error {
 
 // newCAPIManager is a manager with Cluster API's real Cluster and Machine
 // reconcilers, wired as its own binary does.
-func newCAPIManager(ctx context.Context, restConfig *rest.Config, log logr.Logger) (ctrl.Manager, error) {
+func newCAPIManager(ctx context.Context, restConfig *rest.Config, log logr.Logger, rateLimits bool) (ctrl.Manager, error) {
+	gates := map[string]bool{string(feature.ReconcilerRateLimiting): rateLimits}
+	if err := feature.MutableGates.SetFromMap(gates); err != nil {
+		return nil, fmt.Errorf("failed to set the feature gates of Cluster API: %w", err)
+	}
 	scheme := NewScheme()
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:  scheme,

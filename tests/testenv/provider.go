@@ -60,7 +60,7 @@ func (p *Provider) setupWithManager(mgr ctrl.Manager) error {
 		K0smotronControlPlaneKind: p.reconcileControlPlane,
 	} {
 		builder := ctrl.NewControllerManagedBy(mgr).
-			Named("testenv-"+strings.ToLower(kind.Kind)).
+			Named("testenv-" + strings.ToLower(kind.Kind)).
 			For(ofKind(kind)).
 			WatchesRawSource(source.Func(p.keepQueue))
 		if kind == RemoteMachineKind {

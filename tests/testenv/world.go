@@ -23,6 +23,11 @@ type Options struct {
 	// value discards it.
 	CAPILog logr.Logger
 
+	// RateLimits lets Cluster API reconcile an object at most once a second, which is
+	// its default outside of tests. Everything then takes some seconds longer. It
+	// holds for all worlds of the process.
+	RateLimits bool
+
 	// Machines is how machines behave for which nothing else is set.
 	Machines Behaviour
 
@@ -134,7 +139,7 @@ func (w *World) StartClusterAPI(ctx context.Context) error {
 	if err := InstallClusterAPICRDs(ctx, w.Management.Config); err != nil {
 		return err
 	}
-	mgr, err := newCAPIManager(ctx, w.Management.Config, w.opts.CAPILog)
+	mgr, err := newCAPIManager(ctx, w.Management.Config, w.opts.CAPILog, w.opts.RateLimits)
 	if err != nil {
 		return err
 	}
