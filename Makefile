@@ -16,9 +16,9 @@ BENCH ?= .
 
 LOCALBIN := $(CURDIR)/bin
 GO_LDFLAGS := -s -w -X main.version=v$(VERSION)
-GO_PACKAGES := $(addsuffix /...,$(addprefix ./,$(wildcard agent api cmd controllers pkg tests)))
+GO_FOLDERS := $(wildcard agent api cmd controllers pkg tests)
 MARKER_PATHS := $(foreach dir,$(wildcard api controllers),paths=./$(dir)/...)
-GENERATED := api config/crd/bases config/rbac/role.yaml docs/reference/api.md
+GENERATED := 'api/*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml docs/reference/api.md
 NESTED_MODULES := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 SHELL := /usr/bin/env bash
@@ -110,8 +110,13 @@ verify-manifests: $$(KUSTOMIZE) ## Check that every kustomization builds.
 
 ##@ Test
 
+.PHONY: control-plane
+control-plane: ## Provide the control-plane binaries of the test environment; the first time can take ten minutes.
+	@echo "Looking for the control-plane binaries"
+	@go run ./tests/testenv/assets
+
 .PHONY: test
-test: ## Run the unit and integration suites.
+test: control-plane ## Run the unit and integration suites.
 	go test -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
 
 .PHONY: test-unit
@@ -124,7 +129,7 @@ bench: ## Run the benchmarks; BENCH is a regular expression.
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME.
-	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $(wildcard agent api cmd controllers pkg tests) | \
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $(GO_FOLDERS) | \
 	while IFS=: read -r file declaration; do \
 		target="$${declaration#func }"; echo "$$target in $$(dirname "$$file")"; \
 		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" < /dev/null; \
