@@ -1,0 +1,194 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+)
+
+var (
+	machineKind  = clusterv1.GroupVersion.WithKind("Machine")
+	errNoCluster = errors.New("failed to create a Machine: there is no Cluster")
+)
+
+// part is the bootstrap or the infrastructure object on its way.
+type part struct {
+	wanted   v1alpha1.ProviderObject
+	gvk      schema.GroupVersionKind
+	resource schema.GroupResource
+
+	// found is the object, of ours, that exists already; nil when it is missing.
+	found *metav1.PartialObjectMetadata
+
+	// built is what is to be created; nil unless the object is missing and needed.
+	built *unstructured.Unstructured
+
+	// unneeded is set when the live Machine has no more use for the object.
+	unneeded bool
+
+	// consumed is whether a live Machine has made use of the object: made again, it
+	// would set up a host a second time under a running machine.
+	consumed func(live *clusterv1.Machine) bool
+
+	// ref is where a Result names the object.
+	ref func(*Result) **v1alpha1.ObjectReference
+}
+
+// parts are bootstrap and infrastructure, in this order.
+type parts [2]*part
+
+func partsOf(sm *v1alpha1.ScheduledMachine) parts {
+	return parts{
+		{
+			wanted: sm.Spec.BootstrapSpec,
+			gvk:    groupVersionKind(sm.Spec.BootstrapSpec),
+			ref:    func(r *Result) **v1alpha1.ObjectReference { return &r.Bootstrap },
+			consumed: func(live *clusterv1.Machine) bool {
+				return live.Spec.Bootstrap.DataSecretName != nil || ptr.Deref(live.Status.Initialization.BootstrapDataSecretCreated, false)
+			},
+		},
+		{
+			wanted: sm.Spec.InfrastructureSpec,
+			gvk:    groupVersionKind(sm.Spec.InfrastructureSpec),
+			ref:    func(r *Result) **v1alpha1.ObjectReference { return &r.Infrastructure },
+			consumed: func(live *clusterv1.Machine) bool {
+				return live.Spec.ProviderID != "" || ptr.Deref(live.Status.Initialization.InfrastructureProvisioned, false)
+			},
+		},
+	}
+}
+
+func (p parts) allUnneeded() bool { return p[0].unneeded && p[1].unneeded }
+
+// describe names the object for people.
+func (p *part) describe(sm *v1alpha1.ScheduledMachine) string {
+	return fmt.Sprintf("%s %q", p.gvk.Kind, Name(sm))
+}
+
+func (p *part) target(sm *v1alpha1.ScheduledMachine) target {
+	return target{kind: p.gvk.Kind, name: Name(sm), resource: p.resource, secret: p.wanted.SecretRef != nil}
+}
+
+func machineTarget(sm *v1alpha1.ScheduledMachine) target {
+	return target{
+		kind:     machineKind.Kind,
+		name:     Name(sm),
+		resource: schema.GroupResource{Group: machineKind.Group, Resource: "machines"},
+	}
+}
+
+// References looks for what the parts of sm need in order to be created: their
+// kinds and Secrets. It reads nothing else and writes nothing. Rights cannot be
+// told in advance; Ensure reports those that it lacks.
+func (o *Objects) References(ctx context.Context, sm *v1alpha1.ScheduledMachine) (*Problem, error) {
+	for _, part := range partsOf(sm) {
+		if _, problem, err := o.resolve(part.gvk); problem != nil || err != nil {
+			return problem, err
+		}
+		if _, problem, err := o.build(ctx, sm, part.wanted); problem != nil || err != nil {
+			return problem, err
+		}
+	}
+	return nil, nil //nolint:nilnil // No Problem is an answer, and the usual one.
+}
+
+// prepare surveys all parts before anything is created, and is whether they can be.
+func (e *ensuring) prepare(ctx context.Context, parts parts) (bool, error) {
+	for _, part := range parts {
+		if err := e.survey(ctx, part); err != nil || e.result.Problem != nil {
+			return false, err
+		}
+	}
+	if e.result.Waiting != "" {
+		return false, nil
+	}
+	for _, part := range parts {
+		if part.found != nil || part.unneeded {
+			continue
+		}
+		var err error
+		if part.built, e.result.Problem, err = e.build(ctx, e.sm, part.wanted); err != nil || e.result.Problem != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// survey finds out whether the object of a part exists and what it is to us.
+func (e *ensuring) survey(ctx context.Context, part *part) error {
+	mapping, problem, err := e.resolve(part.gvk)
+	if err != nil || problem != nil {
+		e.result.Problem = problem
+		return err
+	}
+	part.resource = mapping.Resource.GroupResource()
+	part.found, err = e.head(ctx, part.gvk, Key(e.sm))
+	switch {
+	case apierrors.IsForbidden(err):
+		e.result.Problem = missingRight("get", part.resource)
+		return nil
+	case err != nil || part.found == nil:
+		return err
+	}
+	return e.judge(ctx, part)
+}
+
+// judge says what becomes of a part's object that exists: kept, waited for,
+// deleted, or refused to be touched.
+func (e *ensuring) judge(ctx context.Context, part *part) error {
+	standing := adopted(e.sm, part.found, e.live)
+	switch {
+	case standing == adoptedByOther, !Ours(e.sm, part.found) && standing != adoptedByOurs:
+		e.result.Problem = foreign(part.gvk.Kind, part.found.Name)
+		return nil
+	case !part.found.DeletionTimestamp.IsZero():
+		e.result.Waiting = part.describe(e.sm) + " is still being deleted"
+		return nil
+	case e.live == nil && e.isLeftFromBefore(part.found):
+		e.result.Waiting = part.describe(e.sm) + " was created from an earlier spec or for an earlier Machine and is being deleted"
+		e.result.Changed = true
+		return e.deleteObject(ctx, part.found)
+	}
+	*part.ref(&e.result) = reference(part.gvk, part.found)
+	return nil
+}
+
+// isLeftFromBefore is whether found, an object of ours that no Machine owns any
+// more, cannot become part of a new Machine: it was created from another spec, or
+// its Machine is gone without it.
+func (e *ensuring) isLeftFromBefore(found *metav1.PartialObjectMetadata) bool {
+	return found.Annotations[v1alpha1.SpecHashAnnotation] != SpecHash(e.sm) ||
+		slices.ContainsFunc(found.OwnerReferences, isMachine)
+}
+
+// build makes the object of a part, with its Secret merged in.
+func (o *Objects) build(ctx context.Context, sm *v1alpha1.ScheduledMachine, wanted v1alpha1.ProviderObject) (*unstructured.Unstructured, *Problem, error) {
+	value, problem, err := o.secretValue(ctx, Namespace(sm), wanted.SecretRef)
+	if problem != nil || err != nil {
+		return nil, problem, err
+	}
+	built, err := BuildProviderObject(sm, wanted, value)
+	return built, unbuildable(wanted, err), nil
+}
+
+// unbuildable is what somebody has to mend after err of BuildProviderObject.
+func unbuildable(wanted v1alpha1.ProviderObject, err error) *Problem {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errSecretNotObject):
+		return problemf(v1alpha1.SecretInvalidReason, "key %q of Secret %q is not a YAML or JSON object",
+			bounded(secretKey(wanted.SecretRef)), bounded(wanted.SecretRef.Name))
+	}
+	return problemf(v1alpha1.ProviderRefusedReason, "the spec of %s is not a JSON object", bounded(wanted.Kind))
+}
