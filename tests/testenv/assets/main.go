@@ -1,6 +1,7 @@
-// Command assets provides the control-plane binaries that the test environment
-// runs, downloading or building what is missing, and prints their folder. Progress
-// goes to standard error at once; go test would hold it back until a package is done.
+// Command assets provides the control-plane binaries of the test environment and
+// prints the folder that holds them, for KUBEBUILDER_ASSETS. Arguments are the
+// names of binaries; without any, those that the suites need. Progress goes to
+// standard error.
 package main
 
 import (
@@ -14,19 +15,12 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // This is where the context comes from.
+	folder, err := testenv.Binaries(ctx, os.Stderr, os.Args[1:]...)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "assets:", err)
 		os.Exit(1)
 	}
-}
-
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	folder, err := testenv.Binaries(ctx, os.Stderr)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(os.Stdout, folder)
-	return err
+	fmt.Fprintln(os.Stdout, folder)
 }
