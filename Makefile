@@ -58,7 +58,7 @@ manifests: $$(CONTROLLER_GEN) ## Generate the CRDs and the manager's ClusterRole
 docs: $$(CRD_REF_DOCS) ## Generate the API reference.
 	@mkdir -p docs/reference
 	"$(CRD_REF_DOCS)" --source-path=api --config=tools/crd-ref-docs/config.yaml --renderer=markdown \
-		--output-path=docs/reference/api.md --log-level=ERROR
+		--templates-dir=tools/crd-ref-docs/templates --output-path=docs/reference/api.md --log-level=ERROR
 
 .PHONY: fmt
 fmt: $$(GOLANGCI_LINT) ## Format the code.
