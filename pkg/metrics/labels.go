@@ -1,0 +1,132 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+)
+
+// unknownPhase is the label of an object that has no phase yet.
+const unknownPhase = "Unknown"
+
+func phaseLabel(phase v1alpha1.Phase) string {
+	for _, known := range v1alpha1.Phases() {
+		if phase == known {
+			return string(phase)
+		}
+	}
+	return unknownPhase
+}
+
+// Result is how a reconciliation ended.
+type Result string
+
+const (
+	// ResultSuccess means without error.
+	ResultSuccess Result = "success"
+
+	// ResultConflict means that somebody else wrote first.
+	ResultConflict Result = "conflict"
+
+	// ResultError means with an error, after which it is tried again.
+	ResultError Result = "error"
+)
+
+func results() []Result { return []Result{ResultSuccess, ResultConflict, ResultError} }
+
+func resultOf(err error) Result {
+	switch {
+	case err == nil:
+		return ResultSuccess
+	case apierrors.IsConflict(err):
+		return ResultConflict
+	default:
+		return ResultError
+	}
+}
+
+// EvaluationResult is what a schedule says.
+type EvaluationResult string
+
+const (
+	// EvaluationActive means that the schedule is active.
+	EvaluationActive EvaluationResult = "active"
+
+	// EvaluationLeadTime means that the schedule becomes active within its lead time.
+	EvaluationLeadTime EvaluationResult = "lead_time"
+
+	// EvaluationInactive means that the schedule is inactive.
+	EvaluationInactive EvaluationResult = "inactive"
+
+	// EvaluationInvalid means that the spec is not valid.
+	EvaluationInvalid EvaluationResult = "invalid"
+
+	// EvaluationUnknown means that something outside of the spec is missing, such as
+	// a MachineCalendar.
+	EvaluationUnknown EvaluationResult = "unknown"
+)
+
+func evaluationResults() []EvaluationResult {
+	return []EvaluationResult{EvaluationActive, EvaluationLeadTime, EvaluationInactive, EvaluationInvalid, EvaluationUnknown}
+}
+
+// Direction is where a transition of a schedule leads.
+type Direction string
+
+const (
+	// DirectionActivate leads to a machine.
+	DirectionActivate Direction = "activate"
+
+	// DirectionDeactivate leads to none.
+	DirectionDeactivate Direction = "deactivate"
+)
+
+func directions() []Direction { return []Direction{DirectionActivate, DirectionDeactivate} }
+
+// errorType is what kind of error it was, coarse enough for an alert.
+type errorType string
+
+const (
+	errorConflict    errorType = "conflict"
+	errorForbidden   errorType = "forbidden"
+	errorInvalid     errorType = "invalid"
+	errorNotFound    errorType = "not_found"
+	errorThrottled   errorType = "throttled"
+	errorTimeout     errorType = "timeout"
+	errorUnavailable errorType = "unavailable"
+	errorOther       errorType = "other"
+)
+
+func errorTypes() []errorType {
+	return []errorType{
+		errorConflict, errorForbidden, errorInvalid, errorNotFound,
+		errorThrottled, errorTimeout, errorUnavailable, errorOther,
+	}
+}
+
+func errorTypeOf(err error) errorType {
+	var network net.Error
+	for _, kind := range []struct {
+		matches bool
+		is      errorType
+	}{
+		{apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err), errorConflict},
+		{apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err), errorForbidden},
+		{apierrors.IsInvalid(err) || apierrors.IsBadRequest(err), errorInvalid},
+		{apierrors.IsNotFound(err), errorNotFound},
+		{apierrors.IsTooManyRequests(err), errorThrottled},
+		{apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err), errorTimeout},
+		{errors.Is(err, context.DeadlineExceeded), errorTimeout},
+		{apierrors.IsServiceUnavailable(err) || apierrors.IsInternalError(err), errorUnavailable},
+		{errors.As(err, &network), errorUnavailable},
+	} {
+		if kind.matches {
+			return kind.is
+		}
+	}
+	return errorOther
+}
