@@ -51,7 +51,7 @@ const (
 	ActionUncordonNode ActionKind = "UncordonNode"
 
 	// ActionDisableSchedule sets spec.schedule.enabled to false. It comes before
-	// the other actions of a reclaim, which do not wait for it to succeed.
+	// the other actions of a reclaim, but no longer than for a minute.
 	ActionDisableSchedule ActionKind = "DisableSchedule"
 
 	// ActionDeleteMachine deletes the Machine, or tells Cluster API to go on faster

@@ -115,7 +115,8 @@ type Object struct {
 
 	// HasNodeRef is whether the status already names a Node of the present Machine,
 	// so that its first appearance can be told. It does so once ActionResetNode was
-	// done for that Node.
+	// done for that Node, and no longer when the Machine is another one or names
+	// another Node or none.
 	HasNodeRef bool
 }
 

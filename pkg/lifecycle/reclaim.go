@@ -74,11 +74,19 @@ func beginReclaim(o Observation) Decision {
 }
 
 // withScheduleDisabled keeps the schedule from bringing a reclaimed machine back,
-// before anything else is done.
+// before anything else is done. Should that fail for longer than a forced drain may
+// take, or nothing may wait, it comes last instead, so that it holds nothing up.
 func withScheduleDisabled(o Observation, d Decision) Decision {
-	if reclaimUnderWay(o) && o.Object.Enabled {
-		d.Actions = append([]Action{{Kind: ActionDisableSchedule}}, d.Actions...)
+	if !reclaimUnderWay(o) || !o.Object.Enabled {
+		return d
 	}
+	deadline, disable := forcedDrainDeadline(o), Action{Kind: ActionDisableSchedule}
+	if o.Object.KillSwitch || !o.Now.Before(deadline) {
+		d.Actions = append(d.Actions, disable)
+		return d
+	}
+	d.Actions = append([]Action{disable}, d.Actions...)
+	d.WakeAt = sooner(d.WakeAt, deadline)
 	return d
 }
 

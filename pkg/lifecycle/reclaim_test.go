@@ -44,6 +44,14 @@ func TestEmergencyReclaim(t *testing.T) {
 			running(emergency("09:59:59", draining("10:00:00"))),
 			"emergencyReclaim EmergencyRemove EmergencyReclaim do:DisableSchedule do:DrainNode+Forced {EmergencyReclaim 09:59:59 drain 10:00:00} wake:10:00:59",
 		},
+		"a schedule that cannot be disabled holds the removal up for a minute at most": {
+			running(emergency("09:59:00", draining("09:59:00"))),
+			"emergencyReclaim EmergencyRemove EmergencyReclaim do:DeleteMachine+SkipDrain+SkipVolumeDetach do:DisableSchedule {EmergencyReclaim 09:59:00 drain 09:59:00} wake:18:00:00.1",
+		},
+		"a removal without drain waits for the schedule to be disabled, for a minute at most": {
+			running(unreachable, emergency("09:59:30")),
+			"emergencyReclaim EmergencyRemove EmergencyReclaim do:DisableSchedule do:DeleteMachine+SkipDrain+SkipVolumeDetach {EmergencyReclaim 09:59:30} wake:10:00:30",
+		},
 		"after the minute the Machine is deleted": {
 			running(disabled, emergency("09:59:00", draining("09:59:00"))),
 			"emergencyReclaim EmergencyRemove EmergencyReclaim do:DeleteMachine+SkipDrain+SkipVolumeDetach {EmergencyReclaim 09:59:00 drain 09:59:00} wake:18:00:00.1",
@@ -82,7 +90,7 @@ func TestEmergencyReclaim(t *testing.T) {
 			running(disabled, emergency("09:59:59"), confirmedGone, unreachable), "emergencyReclaim Disabled Disabled wake:18:00:00.1",
 		},
 		"a schedule that is enabled at the end is disabled once more": {
-			running(emergency("09:59:59"), confirmedGone), "emergencyReclaim Disabled Disabled do:DisableSchedule wake:18:00:00.1",
+			running(emergency("09:59:59"), confirmedGone), "emergencyReclaim Disabled Disabled do:DisableSchedule wake:10:00:59",
 		},
 		"a Node that outlives its Machine is not reclaimed again": {
 			running(disabled, confirmedGone, func(o *Observation) {

@@ -187,7 +187,7 @@ func TestKillSwitch(t *testing.T) {
 		},
 		"a reclaim that was begun still disables the schedule": {
 			running(killSwitch, shutdown(reclaim, "09:59:00")),
-			"killSwitch Terminated KillSwitch do:DisableSchedule do:DeleteMachine+SkipDrain+SkipVolumeDetach {EmergencyReclaim 09:59:00} wake:18:00:00.1",
+			"killSwitch Terminated KillSwitch do:DeleteMachine+SkipDrain+SkipVolumeDetach do:DisableSchedule {EmergencyReclaim 09:59:00} wake:18:00:00.1",
 		},
 		"when the machine is gone the object rests": {
 			running(killSwitch, confirmedGone, shutdown(v1alpha1.ShutdownKillSwitch, "09:59:00")), "killSwitch Terminated KillSwitch wake:18:00:00.1",
