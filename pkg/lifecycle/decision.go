@@ -29,7 +29,7 @@ type ActionKind string
 
 const (
 	// ActionEnsureMachine creates the bootstrap, infrastructure and Machine objects
-	// that are missing.
+	// that are missing: all of them, or those that a Machine on its way waits for.
 	ActionEnsureMachine ActionKind = "EnsureMachine"
 
 	// ActionResetNode clears marks of an earlier life from a Node that has just

@@ -164,7 +164,7 @@ func provide(o Observation) Decision {
 	case o.Machine.Exists && o.Machine.Deleting:
 		return awaitGone(o)
 	case o.Machine.Exists:
-		return keep(o)
+		return complete(o, keep(o))
 	case o.Object.Shutdown != nil && !o.Machine.ConfirmedAbsent:
 		return awaitConfirmation(o)
 	default:

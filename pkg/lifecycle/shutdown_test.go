@@ -71,6 +71,10 @@ func TestWindowClosed(t *testing.T) {
 			running(closed, noNode, shutdown(windowClosed, "09:59:00")),
 			"windowClosed ShuttingDown ShuttingDown do:DeleteMachine {WindowClosed 09:59:00} wake:10:19:00",
 		},
+		"a Machine whose Node never joined does not wait for a cluster out of reach": {
+			running(closed, noNode, unreachable, shutdown(windowClosed, "09:59:00")),
+			"windowClosed ShuttingDown ShuttingDown do:DeleteMachine {WindowClosed 09:59:00} wake:10:19:00",
+		},
 		"a Machine whose Node is gone needs no drain": {
 			running(closed, func(o *Observation) { o.Node = Node{Known: true} }, shutdown(windowClosed, "09:59:00")),
 			"windowClosed ShuttingDown ShuttingDown do:DeleteMachine {WindowClosed 09:59:00} wake:10:19:00",

@@ -48,6 +48,16 @@ func keep(o Observation) Decision {
 	return d
 }
 
+// complete creates again what a Machine on its way still waits for, should somebody
+// have deleted it.
+func complete(o Observation, d Decision) Decision {
+	joining := !o.Machine.HasNodeRef && o.Machine.Failed == ""
+	if joining && o.Cluster.Problem() == nil && o.References == nil {
+		d.Actions = append(d.Actions, Action{Kind: ActionEnsureMachine})
+	}
+	return d
+}
+
 // present tells how a Machine that is to stay is doing.
 func present(o Observation) shown {
 	active := o.Object.Phase == v1alpha1.PhaseActive || isUp(o)

@@ -27,7 +27,7 @@ func TestWindowOpen(t *testing.T) {
 			resting(leadTime), "windowOpen Pending Provisioning do:EnsureMachine wake:11:00:00.1",
 		},
 		"a Machine on its way is Pending until the join timeout": {
-			running(noNode, phase(v1alpha1.PhasePending), created("09:59:00")), "windowOpen Pending Provisioning wake:10:29:00",
+			running(noNode, phase(v1alpha1.PhasePending), created("09:59:00")), "windowOpen Pending Provisioning do:EnsureMachine wake:10:29:00",
 		},
 		"a running Machine whose Node is not Ready is Pending": {
 			running(notReady, phase(v1alpha1.PhasePending), created("09:59:00")), "windowOpen Pending Provisioning wake:10:29:00",
@@ -40,11 +40,14 @@ func TestWindowOpen(t *testing.T) {
 			running(phase(v1alpha1.PhasePending)), "windowOpen Active AsScheduled wake:18:00:00.1",
 		},
 		"a machine that never joins is reported, kept and not looked at in a loop": {
-			running(noNode, phase(v1alpha1.PhasePending), created("09:30:00")), "windowOpen Pending JoinTimeout passed:joinTimeout wake:18:00:00.1",
+			running(noNode, phase(v1alpha1.PhasePending), created("09:30:00")), "windowOpen Pending JoinTimeout do:EnsureMachine passed:joinTimeout wake:18:00:00.1",
 		},
 		"without a join timeout a machine may take as long as it likes": {
 			running(noNode, phase(v1alpha1.PhasePending), created("01:00:00"), func(o *Observation) { o.Settings.JoinTimeout = 0 }),
-			"windowOpen Pending Provisioning wake:18:00:00.1",
+			"windowOpen Pending Provisioning do:EnsureMachine wake:18:00:00.1",
+		},
+		"a Machine on its way is not completed without its references": {
+			running(noNode, referenceMissing, phase(v1alpha1.PhasePending), created("09:59:00")), "windowOpen Pending Provisioning wake:10:29:00",
 		},
 		"an Active machine stays Active when its Node is not Ready": {
 			running(notReady), "windowOpen Active NodeNotReady wake:18:00:00.1",
