@@ -29,6 +29,10 @@ func TestPaused(t *testing.T) {
 			running(closed, pauseSince("09:50:00"), shutdown(windowClosed, "09:49:00", draining("09:49:00"))),
 			"windowClosed ShuttingDown ShuttingDown do:DrainNode {WindowClosed 09:49:00 drain 09:49:00 paused 600s} wake:10:04:00",
 		},
+		"a pause is rounded up": {
+			running(closed, now("10:00:00.5"), pauseSince("09:59:58"), shutdown(windowClosed, "09:49:00", draining("09:59:00"))),
+			"windowClosed ShuttingDown ShuttingDown do:DrainNode {WindowClosed 09:49:00 drain 09:59:00 paused 3s} wake:10:04:03",
+		},
 		"pauses add up": {
 			running(closed, pauseSince("09:50:00"), shutdown(windowClosed, "09:49:00", draining("09:49:00"), pausedFor(60))),
 			"windowClosed ShuttingDown ShuttingDown do:DrainNode {WindowClosed 09:49:00 drain 09:49:00 paused 660s} wake:10:05:00",

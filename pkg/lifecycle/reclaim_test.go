@@ -98,6 +98,10 @@ func TestEmergencyReclaim(t *testing.T) {
 			}),
 			"disabled Disabled Disabled wake:18:00:00.1",
 		},
+		"a Node whose Machine has just gone is not reclaimed": {
+			running(func(o *Observation) { o.Machine = Machine{ConfirmedAbsent: true} }, reclaimRequested),
+			"windowOpen Pending Provisioning do:EnsureMachine wake:18:00:00.1",
+		},
 		"a request on a Node that has just appeared is from its earlier life": {
 			running(reclaimRequested, func(o *Observation) { o.Object.HasNodeRef = false }),
 			"windowOpen Active AsScheduled do:ResetNode wake:18:00:00.1",
