@@ -34,7 +34,6 @@ func (d *demo) follow(ctx context.Context, object sample, progress *cycle) error
 		return unlessInterrupted(ctx, d.out, err)
 	}
 	fmt.Fprintln(d.out, "\n"+header())
-	clk := clock.RealClock{}
 	var last snapshot
 	for !progress.complete() {
 		select {
@@ -43,26 +42,36 @@ func (d *demo) follow(ctx context.Context, object sample, progress *cycle) error
 		case <-d.manager.process.Done():
 			return d.manager.ended()
 		case event := <-line.events:
-			fmt.Fprintln(d.out, last.eventRow(clk.Now(), fmt.Sprintf("%s %s: %s", event.Type, event.Reason, event.Note)))
+			text := fmt.Sprintf("%s %s: %s", event.Type, event.Reason, event.Note)
+			fmt.Fprintln(d.out, last.eventRow(clock.RealClock{}.Now(), text))
 		case <-line.changed:
-			now, err := takeSnapshot(ctx, d.world, object)
-			if err != nil {
-				if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-					return nil
-				}
-				return err
-			}
-			if now == last {
-				continue
-			}
-			last = now
-			fmt.Fprintln(d.out, now.row(clk.Now()))
-			if progress != nil {
-				progress.observe(now)
+			if last, err = d.show(ctx, object, last, progress); err != nil {
+				return unlessEnded(ctx, err)
 			}
 		}
 	}
 	return nil
+}
+
+// show prints how things are now unless that was printed last.
+func (d *demo) show(ctx context.Context, object sample, last snapshot, progress *cycle) (snapshot, error) {
+	now, err := takeSnapshot(ctx, d.world, object)
+	if err != nil || now == last {
+		return last, err
+	}
+	fmt.Fprintln(d.out, now.row(clock.RealClock{}.Now()))
+	if progress != nil {
+		progress.observe(now)
+	}
+	return now, nil
+}
+
+// unlessEnded is err, or nothing when it is no wonder because ctx has ended.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // watch starts informers in both clusters. They go on by themselves after a lost

@@ -36,7 +36,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "run:", err)
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // This is where the context comes from.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C does not wait for a clean end.
 	context.AfterFunc(ctx, stop)
 	err = run(ctx, os.Stdout, opts)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -124,17 +123,19 @@ func (m *manager) stop() error {
 
 // freePorts are ports of the loopback address that nobody listened on a moment ago.
 func freePorts(ctx context.Context, count int) ([]string, error) {
-	ports := make([]string, count)
-	for i := range ports {
+	var ports []string
+	for range count {
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("failed to find a free port: %w", err)
 		}
 		// All stay open until the last is found, or one could be given out twice.
-		defer listener.Close()
-		if address, ok := listener.Addr().(*net.TCPAddr); ok {
-			ports[i] = strconv.Itoa(address.Port)
+		defer func() { _ = listener.Close() }()
+		_, port, err := net.SplitHostPort(listener.Addr().String())
+		if err != nil {
+			return nil, fmt.Errorf("failed to find a free port: %w", err)
 		}
+		ports = append(ports, port)
 	}
 	return ports, nil
 }

@@ -46,7 +46,7 @@ func applySamples(ctx context.Context, out io.Writer, world *testenv.World, root
 	}
 	for _, path := range []string{calendarSample, workstationSample} {
 		fmt.Fprintf(out, "$ kubectl apply -f %s\n", path)
-		apply := exec.CommandContext(ctx, world.Management.Kubectl(), "--kubeconfig", kubeconfig, "apply", "-f", path) //nolint:gosec // Our own kubectl and file.
+		apply := exec.CommandContext(ctx, world.Management.Kubectl(), "--kubeconfig", kubeconfig, "apply", "-f", path)
 		apply.Dir = root
 		output, err := apply.CombinedOutput()
 		if err != nil {

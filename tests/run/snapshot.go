@@ -86,7 +86,7 @@ func formatNext(transitions []v1alpha1.ScheduleTransition) string {
 }
 
 // rowFormat is for time, phase, Machine, Node, next transition, and what happened.
-const rowFormat = "%-8s  %-15s  %-12s  %-30s  %-18s  %s"
+const rowFormat = "%-8s  %-15s  %-12s  %-34s  %-18s  %s"
 
 func header() string {
 	return fmt.Sprintf(rowFormat, "UTC", "PHASE", "MACHINE", "NODE", "NEXT", "WHAT")

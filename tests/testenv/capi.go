@@ -13,7 +13,6 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	"sigs.k8s.io/cluster-api/core/reconcilers/cluster"
@@ -134,10 +133,10 @@ func newCAPIManager(ctx context.Context, restConfig *rest.Config, log logr.Logge
 		Client:  setup.ManagerClientOptions(),
 		Controller: config.Controller{
 			// A process may start several worlds, one after the other or at once.
-			SkipNameValidation: ptr.To(true),
+			SkipNameValidation: new(true),
 			Logger:             log,
 		},
-		GracefulShutdownTimeout: ptr.To(5 * time.Second),
+		GracefulShutdownTimeout: new(5 * time.Second),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("failed to create the manager of Cluster API: %w", err)

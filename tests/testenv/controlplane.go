@@ -58,6 +58,7 @@ type ControlPlane struct {
 	folder   string
 	binaries string
 	children []*Process
+	output   *tail
 	guard    *guard
 }
 
@@ -79,7 +80,7 @@ func Start(ctx context.Context, opts ControlPlaneOptions) (*ControlPlane, error)
 	if err != nil {
 		return nil, fmt.Errorf("failed to create a folder for the control plane: %w", err)
 	}
-	cp := &ControlPlane{name: opts.Name, folder: folder, binaries: binaries}
+	cp := &ControlPlane{name: opts.Name, folder: folder, binaries: binaries, output: &tail{}}
 	if err := cp.start(ctx, opts); err != nil {
 		return nil, errors.Join(fmt.Errorf("failed to start control plane %s: %w", opts.Name, err), cp.Stop())
 	}
@@ -92,7 +93,7 @@ func (cp *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions) err
 	}
 	var err error
 	if cp.Config, err = cp.Env.Start(); err != nil {
-		return err
+		return fmt.Errorf("%w: %s", err, cp.output)
 	}
 	cp.Config.UserAgent = "five-spot-testenv"
 	pids := childrenOf([]string{Etcd, KubeAPIServer}, cp.folder)
@@ -124,6 +125,7 @@ func (cp *ControlPlane) configure(opts ControlPlaneOptions) error {
 	// times faster.
 	cp.Env.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
 	server := cp.Env.ControlPlane.GetAPIServer()
+	cp.Env.ControlPlane.Etcd.Err, server.Err = cp.output, cp.output
 	server.Path = filepath.Join(cp.binaries, KubeAPIServer)
 	server.CertDir = filepath.Join(cp.folder, "apiserver")
 	for _, folder := range []string{cp.Env.ControlPlane.Etcd.DataDir, server.CertDir} {
