@@ -45,14 +45,14 @@ func (w *world) create() {
 	w.draining, w.drained, w.removing = false, false, false
 	machine := w.Machine.CreatedAt
 	w.later(joinTakes, "", func(w *world) {
-		if !w.Machine.Exists || w.Machine.Deleting || w.Machine.CreatedAt != machine {
+		if !w.Machine.Exists || w.Machine.Deleting || !w.Machine.CreatedAt.Equal(machine) {
 			return
 		}
 		w.logf("* Machine runs")
 		w.Machine.Running, w.Machine.HasNodeRef = true, true
 		w.Node = Node{Known: true, Exists: true, Name: "ws-1", HasMarks: w.marked, ReclaimRequested: w.marked}
 		w.later(readyTakes, "", func(w *world) {
-			if w.Node.Exists && w.Machine.CreatedAt == machine {
+			if w.Node.Exists && w.Machine.CreatedAt.Equal(machine) {
 				w.logf("* Node is Ready")
 				w.Node.Ready = true
 				if w.onReady != nil {
@@ -78,7 +78,7 @@ func (w *world) drain(action Action) {
 	}
 	machine := w.Machine.CreatedAt
 	w.later(drainTakes, "", func(w *world) {
-		if w.draining && w.Machine.Exists && w.Machine.CreatedAt == machine && w.Object.Shutdown != nil {
+		if w.draining && w.Machine.Exists && w.Machine.CreatedAt.Equal(machine) && w.Object.Shutdown != nil {
 			w.logf("* Node is drained")
 			w.drained, w.Object.Shutdown.Drained = true, true
 		}
@@ -99,7 +99,7 @@ func (w *world) remove(action Action) {
 	w.removing = true
 	machine := m.CreatedAt
 	w.later(removalTakes, "", func(w *world) {
-		if w.Machine.CreatedAt == machine && w.Machine.Exists {
+		if w.Machine.CreatedAt.Equal(machine) && w.Machine.Exists {
 			w.logf("* Machine is gone")
 			w.Machine, w.Node = Machine{}, Node{Known: true}
 		}

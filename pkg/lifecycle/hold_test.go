@@ -96,6 +96,10 @@ func TestScheduleUnknown(t *testing.T) {
 		"a Machine that somebody deletes is waited for": {
 			running(calendarMissing, machineDeleting), "scheduleUnknown Pending Waiting",
 		},
+		"a Machine on its way out is no rest, whatever the status says": {
+			running(calendarMissing, machineDeleting, phase(v1alpha1.PhaseInactive), func(o *Observation) { o.Object.HasMachineRef = false }),
+			"scheduleUnknown Pending Waiting",
+		},
 		"an Inactive object stays Inactive": {
 			resting(calendarMissing, notInCache), "scheduleUnknown Inactive Waiting",
 		},

@@ -85,7 +85,7 @@ func varied(o *Observation, step, round int) {
 	o.Settings.DelegateDrain = turn(0)
 	o.Settings.ForceFinalizer = turn(1)
 	o.Object.HasFinalizer = turn(2) || turn(3)
-	o.Object.HasMachineRef = o.Object.HasMachineRef || turn(4)
+	o.Object.HasMachineRef = turn(4)
 	o.Object.WantsTaints, o.Object.WantsReclaimAgent = turn(5), turn(6)
 	if turn(7) && turn(8) {
 		reclaims("09:40:00", "09:41:00", "09:42:00")(o)
