@@ -11,7 +11,8 @@ const deletedReason = v1alpha1.ShutdownDeleted
 
 // deletedAt marks the object as deleted at the given time.
 func deletedAt(clock string) change {
-	return func(o *Observation) { o.Object.DeletedAt = at(clock) }
+	instant := at(clock)
+	return func(o *Observation) { o.Object.DeletedAt = instant }
 }
 
 func keepFinalizer(o *Observation) { o.Settings.ForceFinalizer = false }

@@ -72,7 +72,8 @@ func with(o Observation, changes ...change) Observation {
 }
 
 func closed(o *Observation) {
-	o.Schedule = schedule.Evaluation{Cause: v1alpha1.CauseWindow, NextActivation: at("11:00:00"), NextChange: at("11:00:00")}
+	eleven := ten.Add(time.Hour)
+	o.Schedule = schedule.Evaluation{Cause: v1alpha1.CauseWindow, NextActivation: eleven, NextChange: eleven}
 }
 
 func now(clock string) change { return func(o *Observation) { o.Now = at(clock) } }
@@ -129,25 +130,29 @@ func pausedObject(o *Observation) { o.Pause.Object = true }
 
 func pausedCluster(o *Observation) { o.Pause.Cluster = true }
 
-func pauseSince(clock string) change { return func(o *Observation) { o.Pause.Since = at(clock) } }
+func pauseSince(clock string) change {
+	since := at(clock)
+	return func(o *Observation) { o.Pause.Since = since }
+}
 
 func reclaimRequested(o *Observation) {
 	o.Node.ReclaimRequested, o.Node.ReclaimReason = true, "process-match: java"
 }
 
 func reclaims(clocks ...string) change {
-	return func(o *Observation) {
-		for _, clock := range clocks {
-			o.Object.RecentReclaims = append(o.Object.RecentReclaims, at(clock))
-		}
+	var instants []time.Time
+	for _, clock := range clocks {
+		instants = append(instants, at(clock))
 	}
+	return func(o *Observation) { o.Object.RecentReclaims = append(o.Object.RecentReclaims, instants...) }
 }
 
 // shutdown sets persisted clocks; parts beyond the start are set by changes.
 func shutdown(reason v1alpha1.ShutdownReason, since string, parts ...func(*v1alpha1.ShutdownStatus)) change {
+	started := metav1.NewTime(at(since))
 	return func(o *Observation) {
 		o.Object.Phase = v1alpha1.PhaseShuttingDown
-		o.Object.Shutdown = &v1alpha1.ShutdownStatus{StartedAt: metav1.NewTime(at(since)), Reason: reason}
+		o.Object.Shutdown = &v1alpha1.ShutdownStatus{StartedAt: started, Reason: reason}
 		for _, part := range parts {
 			part(o.Object.Shutdown)
 		}
@@ -155,10 +160,8 @@ func shutdown(reason v1alpha1.ShutdownReason, since string, parts ...func(*v1alp
 }
 
 func draining(since string) func(*v1alpha1.ShutdownStatus) {
-	return func(s *v1alpha1.ShutdownStatus) {
-		started := metav1.NewTime(at(since))
-		s.DrainStartedAt = &started
-	}
+	started := metav1.NewTime(at(since))
+	return func(s *v1alpha1.ShutdownStatus) { s.DrainStartedAt = started.DeepCopy() }
 }
 
 func drained(s *v1alpha1.ShutdownStatus) { s.Drained = true }

@@ -11,9 +11,10 @@ import (
 )
 
 func emergency(since string, parts ...func(*v1alpha1.ShutdownStatus)) change {
+	begun, remembered := shutdown(reclaim, since, parts...), reclaims(since)
 	return func(o *Observation) {
-		shutdown(reclaim, since, parts...)(o)
-		reclaims(since)(o)
+		begun(o)
+		remembered(o)
 		o.Object.Phase = v1alpha1.PhaseEmergencyRemove
 	}
 }

@@ -75,6 +75,8 @@ func dimensions() []dimension {
 	}
 }
 
+var threeReclaims = []time.Time{at("09:40:00"), at("09:41:00"), at("09:42:00")}
+
 // varied are the inputs that are not multiplied, but shaken over the walk, so that
 // each of their values meets each combination of a few others many times.
 func varied(o *Observation, step, round int) {
@@ -88,10 +90,10 @@ func varied(o *Observation, step, round int) {
 	o.Object.HasMachineRef = turn(4)
 	o.Object.WantsTaints, o.Object.WantsReclaimAgent = turn(5), turn(6)
 	if turn(7) && turn(8) {
-		reclaims("09:40:00", "09:41:00", "09:42:00")(o)
+		o.Object.RecentReclaims = append(slices.Clone(threeReclaims), o.Object.RecentReclaims...)
 	}
 	if turn(9) {
-		o.CreateNotBefore = at("10:00:30")
+		o.CreateNotBefore = ten.Add(30 * time.Second)
 	}
 	if turn(10) {
 		referenceMissing(o)
@@ -130,10 +132,11 @@ func walk(t *testing.T, all []dimension, first int) {
 		total *= len(d.values)
 	}
 	decided := map[Rule]int{}
-	checked := invariants()
+	checked, base := invariants(), running()
 	for step := first; step < total; step += len(all[0].values) {
-		o := observed(all, step)
+		o := observed(base, all, step)
 		for round := range rounds(o) {
+			o := o
 			varied(&o, step, round)
 			d := Decide(o)
 			decided[d.Rule]++
@@ -142,7 +145,6 @@ func walk(t *testing.T, all []dimension, first int) {
 					t.Fatalf("%s: %s\n%s round=%d\ndecided: %s\n%q", invariant.name, broken, where(all, step), round, brief(o, d), d.Message)
 				}
 			}
-			o = observed(all, step)
 		}
 	}
 	if len(decided) != len(rulesInOrder) {
@@ -151,8 +153,7 @@ func walk(t *testing.T, all []dimension, first int) {
 	t.Logf("decided by %v", decided)
 }
 
-func observed(all []dimension, step int) Observation {
-	o := running()
+func observed(o Observation, all []dimension, step int) Observation {
 	for _, d := range all {
 		d.values[step%len(d.values)].apply(&o)
 		step /= len(d.values)
