@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -275,6 +276,21 @@ func TestALiveMachineKeepsItsParts(t *testing.T) {
 	}
 }
 
+// A Machine that waits for one part must not lose the other, whatever became of
+// the marks on it.
+func TestPartsOfALiveMachineAreNeverDeleted(t *testing.T) {
+	t.Parallel()
+	sm := scheduledMachine()
+	unmarked := func(u *unstructured.Unstructured) { u.SetAnnotations(nil) }
+	w := newWorld(t, presentMachine(t, sm), present(t, sm, sm.Spec.InfrastructureSpec, unmarked, adoptedBy(smName, "present-Machine")))
+	if result := w.ensure(t, sm); !result.Done() || result.Infrastructure == nil {
+		t.Errorf("Ensure: %+v", result)
+	}
+	if diff := cmp.Diff([]string{"create K0sWorkerConfig"}, w.writes()); diff != "" {
+		t.Errorf("writes (-want +got):\n%s", diff)
+	}
+}
+
 func TestEnsureReportsErrorsThatAreWorthAnotherTry(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]string{
@@ -297,6 +313,14 @@ func TestEnsureReportsErrorsThatAreWorthAnotherTry(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the namespace is gone", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.before = failing("create RemoteMachine", apierrors.NewNotFound(corev1.Resource("namespaces"), namespace))
+		if result, err := w.objects.Ensure(t.Context(), scheduledMachine(), cluster()); !apierrors.IsNotFound(err) || result.Problem != nil {
+			t.Errorf("Ensure = %+v, %v", result, err)
+		}
+	})
 	t.Run("there is no Cluster", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,8 +162,24 @@ func (w *world) create(ctx context.Context, c client.WithWatch, obj client.Objec
 	})
 }
 
+// patch adds what a real API server does and the fake one does not: it refuses a
+// patch that names another UID than the object has.
 func (w *world) patch(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-	return w.around("patch "+kindOf(obj), func() error { return c.Patch(ctx, obj, patch, opts...) })
+	return w.around("patch "+kindOf(obj), func() error {
+		now := &metav1.PartialObjectMetadata{}
+		now.SetGroupVersionKind(gvkOf(obj))
+		if err := c.Get(ctx, client.ObjectKeyFromObject(obj), now); err != nil {
+			return err
+		}
+		body, err := patch.Data(obj)
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(string(body), `"uid":"`+string(now.UID)+`"`) {
+			return conflict()
+		}
+		return c.Patch(ctx, obj, patch, opts...)
+	})
 }
 
 // delete adds what a real API server does and the fake one does not: it holds the
