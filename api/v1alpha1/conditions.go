@@ -168,6 +168,10 @@ const (
 	// MachineNodeNotReadyReason surfaces when the Node is there but not Ready.
 	MachineNodeNotReadyReason = "NodeNotReady"
 
+	// MachineNodeUnknownReason surfaces when the workload cluster cannot be asked
+	// for the Machine's Node.
+	MachineNodeUnknownReason = "NodeUnknown"
+
 	// MachineNodeMissingReason surfaces when the Machine's Node does not exist.
 	MachineNodeMissingReason = "NodeMissing"
 
@@ -216,6 +220,13 @@ const (
 
 	// NodeTaintsPendingReason surfaces when the Node is not there or not Ready.
 	NodeTaintsPendingReason = "NodeNotReady"
+
+	// NodeTaintsApplyingReason surfaces when the Node is Ready and the taints are not
+	// yet known to be on it.
+	NodeTaintsApplyingReason = "Applying"
+
+	// NodeTaintsUnavailableReason surfaces when this manager cannot apply taints.
+	NodeTaintsUnavailableReason = "Unavailable"
 
 	// NodeTaintsFailedReason surfaces when the taints could not be written.
 	NodeTaintsFailedReason = "ApplyFailed"
