@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -14,10 +15,8 @@ import (
 const unknownPhase = "Unknown"
 
 func phaseLabel(phase v1alpha1.Phase) string {
-	for _, known := range v1alpha1.Phases() {
-		if phase == known {
-			return string(phase)
-		}
+	if slices.Contains(v1alpha1.Phases(), phase) {
+		return string(phase)
 	}
 	return unknownPhase
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -67,7 +68,7 @@ func expect(t *testing.T, registry *prometheus.Registry, want string, names ...s
 	}
 }
 
-func TestNamesAndHelpAreClean(t *testing.T) {
+func TestNamesAndHelpAreCleanAndDocumented(t *testing.T) {
 	t.Parallel()
 	m, registry := newTestMetrics(t)
 	registry.MustRegister(NewMachines(func() (iter.Seq[v1alpha1.Phase], error) { return slices.Values([]v1alpha1.Phase{}), nil }))
@@ -81,7 +82,14 @@ func TestNamesAndHelpAreClean(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page, err := os.ReadFile("../../docs/reference/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, family := range families {
+		if !strings.Contains(string(page), "| `"+family.GetName()+"` | "+strings.ToLower(family.GetType().String())+" |") {
+			t.Errorf("docs/reference/metrics.md does not tell of %s with its type", family.GetName())
+		}
 		if !strings.HasPrefix(family.GetName(), "fivespot_") || !strings.HasSuffix(family.GetHelp(), ".") {
 			t.Errorf("%s: %q", family.GetName(), family.GetHelp())
 		}

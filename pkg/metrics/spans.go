@@ -26,30 +26,42 @@ type Sample struct {
 // the earlier sample holds until the later one. Whether it was scheduled changes
 // at boundaries, which are known exactly, however late they were observed.
 func accumulate(last, now Sample) (up, scheduled time.Duration) {
-	if !now.At.After(last.At) {
+	elapsed := now.At.Sub(last.At)
+	if elapsed <= 0 {
 		return 0, 0
 	}
 	if last.Up {
-		up = now.At.Sub(last.At)
+		up = elapsed
 	}
-	if last.Scheduled {
-		end := now.At
-		if now.Scheduled && sameWindow(last, now) {
-			return up, end.Sub(last.At)
-		}
-		if !last.WindowEnd.IsZero() && last.WindowEnd.Before(end) {
-			end = last.WindowEnd
-		}
-		scheduled = max(0, end.Sub(last.At))
+	if sameWindow(last, now) {
+		return up, elapsed
 	}
-	if now.Scheduled && !sameWindow(last, now) && !now.WindowStart.IsZero() {
-		start := now.WindowStart
-		if earliest := last.At.Add(scheduled); start.Before(earliest) {
-			start = earliest
-		}
-		scheduled += max(0, now.At.Sub(start))
+	rest := restOfWindow(last, now.At)
+	return up, rest + beginOfWindow(now, last.At.Add(rest))
+}
+
+// restOfWindow is for how long the window of a sample went on until now.
+func restOfWindow(last Sample, now time.Time) time.Duration {
+	if !last.Scheduled {
+		return 0
 	}
-	return up, scheduled
+	end := now
+	if !last.WindowEnd.IsZero() && last.WindowEnd.Before(end) {
+		end = last.WindowEnd
+	}
+	return max(0, end.Sub(last.At))
+}
+
+// beginOfWindow is for how long the window of a sample has been open, not counting
+// the time before from.
+func beginOfWindow(now Sample, from time.Time) time.Duration {
+	if !now.Scheduled || now.WindowStart.IsZero() {
+		return 0
+	}
+	if now.WindowStart.After(from) {
+		from = now.WindowStart
+	}
+	return max(0, now.At.Sub(from))
 }
 
 // sameWindow is whether both samples are of one active span. Its end may have been
