@@ -97,7 +97,8 @@ func (t *turns) Pop() reconcile.Request {
 	namespace := t.ring[0]
 	t.ring[0] = nil
 	t.ring = t.ring[1:]
-	next := heap.Pop(namespace).(*turn)
+	next := (*namespace)[0]
+	heap.Pop(namespace)
 	if namespace.Len() > 0 {
 		t.ring = append(t.ring, namespace)
 	} else {
@@ -145,7 +146,7 @@ func (n namespaceTurns) Swap(i, j int) {
 }
 
 func (n *namespaceTurns) Push(x any) {
-	added := x.(*turn)
+	added := x.(*turn) //nolint:errcheck // Only turns are pushed.
 	added.index = len(*n)
 	*n = append(*n, added)
 }
