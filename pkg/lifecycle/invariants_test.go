@@ -182,7 +182,7 @@ func createsOnlyWhenPossible(o Observation, d Decision) string {
 		return ""
 	}
 	impossible := o.Cluster.Problem() != nil || o.References != nil || HeldUntil(o.Object.RecentReclaims).After(o.Now) ||
-		o.Machine.Deleting || o.Machine.HasNodeRef || !o.Machine.Exists && o.CreateNotBefore.After(o.Now)
+		!o.Machine.Exists && o.Object.AtRest() || o.Machine.Deleting || o.Machine.HasNodeRef || !o.Machine.Exists && o.CreateNotBefore.After(o.Now)
 	return brokenIf(d.Rule != RuleWindowOpen || d.Shutdown != nil || impossible, "creates")
 }
 

@@ -37,6 +37,7 @@ func TestTerminatedIsNotTerminal(t *testing.T) {
 	o := running(confirmedGone, killSwitch, phase(v1alpha1.PhaseTerminated))
 	o = persisted(o, Decide(o))
 	o.Object.KillSwitch = false
+	o = persisted(o, Decide(o))
 	if d := Decide(o); d.Phase != v1alpha1.PhasePending || !d.Has(ActionEnsureMachine) {
 		t.Errorf("killSwitch false leads back through the rules, but decided %s", brief(o, d))
 	}

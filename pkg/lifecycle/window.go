@@ -8,6 +8,10 @@ import (
 
 // create asks for the machine, once everything is there that it needs. A shutdown
 // that was under way has come to its end.
+//
+// An object at rest is not looked behind for what it may have left. So leaving rest
+// is written down before anything is created: a process that stops between creating
+// and writing the status leaves nothing that nobody looks for.
 func create(o Observation) Decision {
 	if problem := o.Cluster.Problem(); problem != nil {
 		return pending(v1alpha1.ReadyWaitingReason, problem.Message, wake(o))
@@ -20,6 +24,10 @@ func create(o Observation) Decision {
 		return pending(v1alpha1.MachineCreateBackOffReason, message, wake(o, o.CreateNotBefore))
 	}
 	d := pending(v1alpha1.ReadyProvisioningReason, scheduleCause(o.Schedule)+"; creating the Machine", wake(o))
+	if o.Object.AtRest() {
+		d.WakeAt = o.Now
+		return d
+	}
 	d.Actions = []Action{{Kind: ActionEnsureMachine}}
 	return d
 }

@@ -20,11 +20,17 @@ func failed(o *Observation) { o.Machine.Failed = "disk on fire" }
 func TestWindowOpen(t *testing.T) {
 	t.Parallel()
 	checkRows(t, map[string]row{
-		"a window that opens creates the machine": {
-			resting(open, notInCache), "windowOpen Pending Provisioning do:EnsureMachine wake:18:00:00.1",
+		"a window that opens is written down before anything is created": {
+			resting(open, notInCache), "windowOpen Pending Provisioning wake:now",
+		},
+		"a new object is written down before anything is created": {
+			resting(open, notInCache, phase("")), "windowOpen Pending Provisioning wake:now",
+		},
+		"an open window creates the machine": {
+			resting(open, phase(v1alpha1.PhasePending)), "windowOpen Pending Provisioning do:EnsureMachine wake:18:00:00.1",
 		},
 		"the lead time creates the machine before the window": {
-			resting(leadTime), "windowOpen Pending Provisioning do:EnsureMachine wake:11:00:00.1",
+			resting(leadTime, phase(v1alpha1.PhasePending)), "windowOpen Pending Provisioning do:EnsureMachine wake:11:00:00.1",
 		},
 		"a Machine on its way is Pending until the join timeout": {
 			running(noNode, phase(v1alpha1.PhasePending), created("09:59:00")), "windowOpen Pending Provisioning do:EnsureMachine wake:10:29:00",

@@ -187,7 +187,9 @@ func (e *ensuring) acceptMachine(live *clusterv1.Machine) bool {
 }
 
 func foreign(kind, name string) *Problem {
-	return problemf(v1alpha1.ForeignObjectReason, "%s %q exists and was not created for this ScheduledMachine", kind, name)
+	problem := problemf(v1alpha1.ForeignObjectReason, "%s %q exists and was not created for this ScheduledMachine", kind, name)
+	problem.Foreign = fmt.Sprintf("%s %q", kind, name)
+	return problem
 }
 
 // identity is enough of a part for a Machine to refer to it.

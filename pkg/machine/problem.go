@@ -22,6 +22,10 @@ type Problem struct {
 
 	// Message names the object and the rule, never the content of a Secret.
 	Message string
+
+	// Foreign names the object that is in the way and not ours, such as
+	// `Machine "desk-7"`; empty when that is not the problem.
+	Foreign string
 }
 
 func problemf(reason, format string, args ...any) *Problem {
