@@ -66,12 +66,13 @@ func (d *demo) show(ctx context.Context, object sample, last snapshot, progress 
 	return now, nil
 }
 
-// unlessEnded is err, or nothing when it is no wonder because ctx has ended.
+// unlessEnded is err, or nothing when ctx has ended: reading then fails, which is
+// no news.
 func unlessEnded(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // watch starts informers in both clusters. They go on by themselves after a lost

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -32,7 +33,9 @@ import (
 // clusterAPIModule is the module that the CRDs and the reconcilers come from.
 const clusterAPIModule = "sigs.k8s.io/cluster-api"
 
-const capiControllerName = "five-spot-testenv-capi"
+// managers counts the managers of this process: Cluster API insists that each has
+// a name of its own.
+var managers atomic.Int32
 
 // NewScheme is a scheme with Kubernetes' own types, CRDs, Cluster API v1beta2 and
 // ours.
@@ -124,12 +127,13 @@ func newCAPIManager(ctx context.Context, restConfig *rest.Config, log logr.Logge
 	if err := feature.MutableGates.SetFromMap(gates); err != nil {
 		return nil, fmt.Errorf("failed to set the feature gates of Cluster API: %w", err)
 	}
+	name := fmt.Sprintf("five-spot-testenv-capi-%d", managers.Add(1))
 	scheme := NewScheme()
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:  scheme,
 		Logger:  log,
 		Metrics: metricsserver.Options{BindAddress: "0"},
-		Cache:   setup.ManagerCacheOptions(scheme, capiControllerName, "", 10*time.Minute),
+		Cache:   setup.ManagerCacheOptions(scheme, name, "", 10*time.Minute),
 		Client:  setup.ManagerClientOptions(),
 		Controller: config.Controller{
 			// A process may start several worlds, one after the other or at once.
@@ -145,10 +149,10 @@ func newCAPIManager(ctx context.Context, restConfig *rest.Config, log logr.Logge
 	if err := index.AddDefaultIndexes(ctx, mgr); err != nil {
 		return nil, fmt.Errorf("failed to index for Cluster API: %w", err)
 	}
-	return mgr, addCAPIReconcilers(ctx, mgr)
+	return mgr, addCAPIReconcilers(ctx, mgr, name)
 }
 
-func addCAPIReconcilers(ctx context.Context, mgr ctrl.Manager) error {
+func addCAPIReconcilers(ctx context.Context, mgr ctrl.Manager, name string) error {
 	secrets, err := setup.CreateSecretCachingClient(mgr)
 	if err != nil {
 		return fmt.Errorf("failed to create the Secret client of Cluster API: %w", err)
@@ -157,7 +161,7 @@ func addCAPIReconcilers(ctx context.Context, mgr ctrl.Manager) error {
 	clusters, err := clustercache.SetupWithManager(ctx, mgr, clustercache.Options{
 		SecretClient: secrets,
 		Cache:        setup.ClusterCacheCacheOptions(),
-		Client:       setup.ClusterCacheClientOptions(capiControllerName, 200, 400),
+		Client:       setup.ClusterCacheClientOptions(name, 200, 400),
 	}, options)
 	if err != nil {
 		return fmt.Errorf("failed to set up the cluster cache: %w", err)

@@ -30,7 +30,7 @@ func (b *bench) createMachine(version string) *clusterv1.Machine {
 		obj.SetGroupVersionKind(kind.GroupKind().WithVersion(version))
 		obj.SetNamespace(b.namespace)
 		obj.SetName("workstation")
-		b.Expect(world.Client.Create(b.ctx, obj)).To(Succeed())
+		b.Expect(b.world.Client.Create(b.ctx, obj)).To(Succeed())
 		references[kind.Kind] = clusterv1.ContractVersionedObjectReference{APIGroup: kind.Group, Kind: kind.Kind, Name: obj.GetName()}
 	}
 	machine := &clusterv1.Machine{
@@ -41,12 +41,12 @@ func (b *bench) createMachine(version string) *clusterv1.Machine {
 			InfrastructureRef: references["RemoteMachine"],
 		},
 	}
-	b.Expect(world.Client.Create(b.ctx, machine)).To(Succeed())
+	b.Expect(b.world.Client.Create(b.ctx, machine)).To(Succeed())
 	return machine
 }
 
 func (b *bench) waitForPhase(machine *clusterv1.Machine, phase clusterv1.MachinePhase) {
-	b.Expect(testenv.WaitFor(b.ctx, world.Client, machine, func() bool { return machine.Status.Phase == string(phase) })).To(Succeed())
+	b.Expect(testenv.WaitFor(b.ctx, b.world.Client, machine, func() bool { return machine.Status.Phase == string(phase) })).To(Succeed())
 }
 
 // join creates a Machine and waits for its Node.
@@ -54,13 +54,13 @@ func (b *bench) join() (*clusterv1.Machine, *corev1.Node) {
 	machine := b.createMachine("v1beta2")
 	b.waitForPhase(machine, clusterv1.MachinePhaseRunning)
 	node := b.node()
-	b.Expect(world.WorkloadClient.Get(b.ctx, client.ObjectKeyFromObject(node), node)).To(Succeed())
+	b.Expect(b.world.WorkloadClient.Get(b.ctx, client.ObjectKeyFromObject(node), node)).To(Succeed())
 	return machine, node
 }
 
 func (b *bench) remove(machine *clusterv1.Machine) {
-	b.Expect(world.Client.Delete(b.ctx, machine)).To(Succeed())
-	b.Expect(testenv.WaitGone(b.ctx, world.Client, machine)).To(Succeed())
+	b.Expect(b.world.Client.Delete(b.ctx, machine)).To(Succeed())
+	b.Expect(testenv.WaitGone(b.ctx, b.world.Client, machine)).To(Succeed())
 }
 
 func (b *bench) node() *corev1.Node {
@@ -79,13 +79,13 @@ func TestAMachineJoinsAndLeavesTheWorkloadCluster(t *testing.T) {
 			b.Expect(machine.Status.NodeRef.Name).To(Equal(b.node().Name))
 
 			node := b.node()
-			b.Expect(world.WorkloadClient.Get(b.ctx, client.ObjectKeyFromObject(node), node)).To(Succeed())
+			b.Expect(b.world.WorkloadClient.Get(b.ctx, client.ObjectKeyFromObject(node), node)).To(Succeed())
 			b.Expect(node.Spec.ProviderID).To(Equal(machine.Spec.ProviderID))
 			b.Expect(node.Spec.Taints).To(BeEmpty())
 			b.Expect(node.Annotations).To(HaveKeyWithValue(clusterv1.MachineAnnotation, machine.Name))
 
 			b.remove(machine)
-			b.Expect(testenv.WaitGone(b.ctx, world.WorkloadClient, node)).To(Succeed())
+			b.Expect(testenv.WaitGone(b.ctx, b.world.WorkloadClient, node)).To(Succeed())
 		})
 	}
 }
@@ -102,21 +102,21 @@ func TestABrokenMachineWaitsAndRecovers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			world.Provider.Behave(b.namespace, "workstation", test.behaviour)
+			b.world.Provider.Behave(b.namespace, "workstation", test.behaviour)
 			machine := b.createMachine("v1beta2")
 			b.waitForPhase(machine, test.stuckIn)
 			if message := test.behaviour.ProvisioningFailure; message != "" {
-				b.Expect(testenv.WaitFor(b.ctx, world.Client, machine, func() bool {
+				b.Expect(testenv.WaitFor(b.ctx, b.world.Client, machine, func() bool {
 					condition := meta.FindStatusCondition(machine.Status.Conditions, clusterv1.MachineInfrastructureReadyCondition)
 					return condition != nil && condition.Message == message
 				})).To(Succeed())
 			}
 			b.Consistently(func(g Gomega) {
-				g.Expect(world.Client.Get(b.ctx, client.ObjectKeyFromObject(machine), machine)).To(Succeed())
+				g.Expect(b.world.Client.Get(b.ctx, client.ObjectKeyFromObject(machine), machine)).To(Succeed())
 				g.Expect(machine.Status.Phase).To(Equal(string(test.stuckIn)))
 			}).WithTimeout(500 * time.Millisecond).Should(Succeed())
 
-			world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{})
+			b.world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{})
 			b.waitForPhase(machine, clusterv1.MachinePhaseRunning)
 		})
 	}
@@ -124,16 +124,16 @@ func TestABrokenMachineWaitsAndRecovers(t *testing.T) {
 
 func TestANodeIsReadyWhenItsKubeletSaysSo(t *testing.T) {
 	b := newBench(t)
-	world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{JoinNotReady: true})
+	b.world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{JoinNotReady: true})
 	_, node := b.join()
 	ready := func() corev1.ConditionStatus {
-		b.Expect(world.WorkloadClient.Get(b.ctx, client.ObjectKeyFromObject(node), node)).To(Succeed())
+		b.Expect(b.world.WorkloadClient.Get(b.ctx, client.ObjectKeyFromObject(node), node)).To(Succeed())
 		return node.Status.Conditions[0].Status
 	}
 	b.Eventually(ready).WithTimeout(deadline).Should(Equal(corev1.ConditionFalse))
-	world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{})
+	b.world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{})
 	b.Eventually(ready).WithTimeout(deadline).Should(Equal(corev1.ConditionTrue))
-	b.Expect(world.Provider.SetNodeReady(b.ctx, node.Name, false)).To(Succeed())
+	b.Expect(b.world.Provider.SetNodeReady(b.ctx, node.Name, false)).To(Succeed())
 	b.Expect(ready()).To(Equal(corev1.ConditionFalse))
 	b.Expect(node.Spec.Taints).To(ContainElement(HaveField("Key", corev1.TaintNodeNotReady)))
 }
@@ -142,13 +142,13 @@ func TestAKubeletMayReturnWithTheMarksOfItsFormerLife(t *testing.T) {
 	for name, keep := range map[string]bool{"with marks": true, "as new": false} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{KeepMarks: keep})
+			b.world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{KeepMarks: keep})
 			machine, node := b.join()
 			before := node.DeepCopy()
 			node.Annotations["5spot.finos.org/reclaim-requested"] = "true"
 			node.Spec.Taints = []corev1.Taint{{Key: "example.com/old", Effect: corev1.TaintEffectNoSchedule}}
 			node.Spec.Unschedulable = true
-			b.Expect(world.WorkloadClient.Patch(b.ctx, node, client.MergeFrom(before))).To(Succeed())
+			b.Expect(b.world.WorkloadClient.Patch(b.ctx, node, client.MergeFrom(before))).To(Succeed())
 			b.remove(machine)
 
 			_, again := b.join()
@@ -168,34 +168,34 @@ func TestAKubeletMayReturnWithTheMarksOfItsFormerLife(t *testing.T) {
 func TestARemovalMayTakeItsTime(t *testing.T) {
 	b := newBench(t)
 	machine, _ := b.join()
-	world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{HoldRemoval: true})
-	b.Expect(world.Client.Delete(b.ctx, machine)).To(Succeed())
-	b.Expect(testenv.WaitFor(b.ctx, world.Client, machine, func() bool {
+	b.world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{HoldRemoval: true})
+	b.Expect(b.world.Client.Delete(b.ctx, machine)).To(Succeed())
+	b.Expect(testenv.WaitFor(b.ctx, b.world.Client, machine, func() bool {
 		condition := meta.FindStatusCondition(machine.Status.Conditions, clusterv1.MachineDeletingCondition)
 		return condition != nil && condition.Reason == clusterv1.MachineDeletingWaitingForInfrastructureDeletionReason
 	})).To(Succeed())
-	world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{})
-	b.Expect(testenv.WaitGone(b.ctx, world.Client, machine)).To(Succeed())
+	b.world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{})
+	b.Expect(testenv.WaitGone(b.ctx, b.world.Client, machine)).To(Succeed())
 }
 
 func TestAClusterMayBeHeldBack(t *testing.T) {
 	b := newBench(t)
-	world.Provider.HoldCluster(b.namespace, "later", true)
-	cluster, err := world.CreateUnreadyCluster(b.ctx, b.namespace, "later")
+	b.world.Provider.HoldCluster(b.namespace, "later", true)
+	cluster, err := b.world.CreateUnreadyCluster(b.ctx, b.namespace, "later")
 	b.Expect(err).NotTo(HaveOccurred())
-	b.Expect(testenv.WaitFor(b.ctx, world.Client, cluster, func() bool { return cluster.Status.Phase != "" })).To(Succeed())
+	b.Expect(testenv.WaitFor(b.ctx, b.world.Client, cluster, func() bool { return cluster.Status.Phase != "" })).To(Succeed())
 	b.Expect(cluster.Status.Initialization).To(BeZero())
-	world.Provider.HoldCluster(b.namespace, "later", false)
-	b.Expect(testenv.WaitFor(b.ctx, world.Client, cluster, func() bool {
+	b.world.Provider.HoldCluster(b.namespace, "later", false)
+	b.Expect(testenv.WaitFor(b.ctx, b.world.Client, cluster, func() bool {
 		return meta.IsStatusConditionTrue(cluster.Status.Conditions, clusterv1.ClusterRemoteConnectionProbeCondition)
 	})).To(Succeed())
 }
 
 func TestTheSamplesAreAccepted(t *testing.T) {
 	b := newBench(t)
-	kubeconfig, err := world.Management.WriteKubeconfig(world.Management.Config, "samples-test")
+	kubeconfig, err := b.world.Management.WriteKubeconfig(b.world.Management.Config, "samples-test")
 	b.Expect(err).NotTo(HaveOccurred())
-	apply := exec.CommandContext(b.ctx, world.Management.Kubectl(), "--kubeconfig", kubeconfig,
+	apply := exec.CommandContext(b.ctx, b.world.Management.Kubectl(), "--kubeconfig", kubeconfig,
 		"apply", "--server-side", "--dry-run=server", "--validate=strict", "-k", "../../config/samples")
 	output, err := apply.CombinedOutput()
 	b.Expect(err).NotTo(HaveOccurred(), string(output))
@@ -204,7 +204,7 @@ func TestTheSamplesAreAccepted(t *testing.T) {
 func TestTheAuditLogTellsWhoDidWhat(t *testing.T) {
 	b := newBench(t)
 	b.Eventually(func() ([]auditv1.Event, error) {
-		return world.Management.AuditEvents(func(event *auditv1.Event) bool {
+		return b.world.Management.AuditEvents(func(event *auditv1.Event) bool {
 			return event.Verb == "create" && event.ObjectRef.Resource == "clusters" && event.ObjectRef.Namespace == b.namespace
 		})
 	}).WithTimeout(deadline).Should(ConsistOf(HaveField("User.Username", "admin")))

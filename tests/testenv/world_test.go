@@ -57,6 +57,7 @@ func run(m *testing.M) int {
 type bench struct {
 	*WithT
 	ctx       context.Context //nolint:containedctx // It lives as long as the test.
+	world     *testenv.World
 	namespace string
 }
 
@@ -68,7 +69,7 @@ func newBench(t *testing.T) *bench {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	t.Cleanup(cancel)
-	b := &bench{WithT: NewWithT(t), ctx: ctx}
+	b := &bench{WithT: NewWithT(t), ctx: ctx, world: world}
 	var err error
 	b.namespace, err = world.Namespace(ctx, "testenv")
 	b.Expect(err).NotTo(HaveOccurred())
