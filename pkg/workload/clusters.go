@@ -55,11 +55,13 @@ type Options struct {
 
 // Clusters are the workload clusters that can be reached.
 type Clusters struct {
-	cache clustercache.ClusterCache
+	cache    clustercache.ClusterCache
+	requests *requests
 }
 
 // New adds a clustercache to the manager.
 func New(ctx context.Context, mgr manager.Manager, opts Options) (*Clusters, error) {
+	requests := &requests{}
 	cache, err := clustercache.SetupWithManager(ctx, mgr, clustercache.Options{
 		SecretClient:  preferringReader{opts.SecretReader},
 		ClusterFilter: opts.Wanted,
@@ -73,17 +75,21 @@ func New(ctx context.Context, mgr manager.Manager, opts Options) (*Clusters, err
 			UserAgent: opts.UserAgent,
 			Cache:     clustercache.ClientCacheOptions{DisableFor: []client.Object{&corev1.Pod{}, &corev1.ConfigMap{}, &corev1.Secret{}}},
 		},
-	}, controller.Options{MaxConcurrentReconciles: max(1, opts.Concurrency)})
+	}, controller.Options{MaxConcurrentReconciles: max(1, opts.Concurrency), NewQueue: requests.newQueue})
 	if err != nil {
 		return nil, fmt.Errorf("failed to set up the cluster cache: %w", err)
 	}
-	return &Clusters{cache: cache}, nil
+	return &Clusters{cache: cache, requests: requests}, nil
 }
 
 // NewFor wraps an existing clustercache, such as the fake that it ships.
 func NewFor(cache clustercache.ClusterCache) *Clusters {
-	return &Clusters{cache: cache}
+	return &Clusters{cache: cache, requests: &requests{}}
 }
+
+// Connect asks for a connection to the cluster, which Source tells of. It does not
+// wait, and does nothing where there is a connection.
+func (c *Clusters) Connect(cluster client.ObjectKey) { c.requests.add(cluster) }
 
 // Client returns a client for the cluster that reads Nodes from a cache. The error
 // is ErrNotConnected when the cluster cannot be reached.

@@ -1,0 +1,110 @@
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+)
+
+func parse(env map[string]string, args ...string) (Options, error) {
+	return ParseOptions(args, func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	})
+}
+
+func TestParseOptionsDefaults(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	opts, err := parse(nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(opts.LeaderElection).To(BeTrue(), "two replicas must not both act")
+	g.Expect(opts.LogFormat).To(Equal("json"))
+	g.Expect(opts.MetricsInsecure).To(BeFalse())
+	g.Expect(opts.MetricsPort).To(Equal(8080))
+	g.Expect(opts.HealthPort).To(Equal(8081))
+	g.Expect(opts.FinalizerTimeout).To(Equal(10 * time.Minute))
+	g.Expect(opts.ForceFinalizerOnTimeout).To(BeTrue())
+	g.Expect(opts.JoinTimeout).To(Equal(30 * time.Minute))
+	g.Expect(opts.LeaseNamespace).To(Equal("5spot-system"))
+}
+
+func TestParseOptionsTakesTheEnvironmentOfTheOriginal(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	opts, err := parse(map[string]string{
+		"OPERATOR_INSTANCE_ID":         "1",
+		"OPERATOR_INSTANCE_COUNT":      "3",
+		"METRICS_PORT":                 "9090",
+		"HEALTH_PORT":                  "9091",
+		"RUST_LOG_FORMAT":              "text",
+		"ENABLE_LEADER_ELECTION":       "false",
+		"LEASE_NAME":                   "five",
+		"POD_NAMESPACE":                "operators",
+		"POD_NAME":                     "five-spot-0",
+		"LEASE_DURATION_SECONDS":       "30",
+		"LEASE_RENEW_DEADLINE_SECONDS": "20",
+		"LEASE_RETRY_PERIOD_SECONDS":   "5",
+		"FORCE_FINALIZER_ON_TIMEOUT":   "false",
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(opts).To(HaveField("InstanceID", 1))
+	g.Expect(opts).To(HaveField("InstanceCount", 3))
+	g.Expect(opts).To(HaveField("MetricsPort", 9090))
+	g.Expect(opts).To(HaveField("HealthPort", 9091))
+	g.Expect(opts).To(HaveField("LogFormat", "text"))
+	g.Expect(opts).To(HaveField("LeaderElection", false))
+	g.Expect(opts).To(HaveField("LeaseName", "five"))
+	g.Expect(opts).To(HaveField("LeaseNamespace", "operators"))
+	g.Expect(opts).To(HaveField("PodName", "five-spot-0"))
+	g.Expect(opts).To(HaveField("LeaseDuration", 30*time.Second))
+	g.Expect(opts).To(HaveField("LeaseRenewDeadline", 20*time.Second))
+	g.Expect(opts).To(HaveField("LeaseRetryPeriod", 5*time.Second))
+	g.Expect(opts).To(HaveField("ForceFinalizerOnTimeout", false))
+	g.Expect(leaseName(opts)).To(Equal("five-1"), "instances must not compete for one Lease")
+}
+
+func TestParseOptionsTakesTheFlagsOfTheOriginal(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	opts, err := parse(map[string]string{"LEASE_NAME": "from-environment"},
+		"--instance-id=0", "--instance-count=2", "--metrics-port=1", "--health-port=2", "-v", "--log-format=text",
+		"--enable-leader-election", "--lease-name=five", "--lease-namespace=there", "--lease-duration-secs=30",
+		"--lease-renew-deadline-secs=20", "--lease-retry-period-secs=5", "--force-finalizer-on-timeout=false")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(opts.LeaseName).To(Equal("five"), "a flag wins over the environment")
+	g.Expect(opts.LeaseNamespace).To(Equal("there"))
+	g.Expect(opts.Verbose).To(BeTrue())
+	g.Expect(opts.LeaseDuration).To(Equal(30 * time.Second))
+	g.Expect(opts.LeaseRenewDeadline).To(Equal(20 * time.Second))
+	g.Expect(opts.LeaseRetryPeriod).To(Equal(5 * time.Second))
+}
+
+func TestParseOptionsNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		env  map[string]string
+		args []string
+		want string
+	}{
+		"a number that is none in the environment":  {env: map[string]string{"METRICS_PORT": "http"}, want: `environment variable METRICS_PORT must be a number, not "http"`},
+		"a truth value that is none":                {env: map[string]string{"ENABLE_LEADER_ELECTION": "maybe"}, want: "ENABLE_LEADER_ELECTION must be true or false"},
+		"an instance that is not among the counted": {args: []string{"--instance-id=2", "--instance-count=2"}, want: "--instance-id must be at least 0 and less than --instance-count"},
+		"no instance at all":                        {args: []string{"--instance-count=0"}, want: "--instance-count must be at least 1"},
+		"a port out of range":                       {args: []string{"--metrics-port=70000"}, want: "--metrics-port must be from 0 to 65535"},
+		"an unknown log format":                     {args: []string{"--log-format=xml"}, want: "--log-format must be json or text"},
+		"a finalizer timeout that leaves no time":   {args: []string{"--finalizer-timeout=2m"}, want: "--finalizer-timeout must be at least 3m"},
+		"a lease that is renewed too late":          {args: []string{"--lease-duration=5s"}, want: "--lease-duration must be more than --lease-renew-deadline"},
+		"seconds that are none":                     {args: []string{"--lease-duration-secs=5s"}, want: "whole number of seconds"},
+		"an argument that is no flag":               {args: []string{"run"}, want: `unexpected argument "run"`},
+		"an unknown flag":                           {args: []string{"--frobnicate"}, want: "unknown flag: --frobnicate"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := parse(test.env, test.args...)
+			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(test.want)))
+		})
+	}
+}

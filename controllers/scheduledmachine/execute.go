@@ -1,0 +1,172 @@
+package scheduledmachine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/lifecycle"
+	"github.com/finos/five-spot/pkg/machine"
+	"github.com/finos/five-spot/pkg/nodemark"
+)
+
+// goneCheck is when to look again for an object that is on its way out and that no
+// watch tells of.
+const goneCheck = 5 * time.Second
+
+// execute has every effect that the decision asks for, in its order. It decides
+// nothing: it stops at the first effect that fails, because later ones may rely on it.
+func (r *Reconciler) execute(ctx context.Context, w *world, decision lifecycle.Decision) []lifecycle.Outcome {
+	var outcomes []lifecycle.Outcome
+	for _, action := range decision.Actions {
+		outcome := r.perform(ctx, w, action)
+		outcome.Action = action
+		if outcome.Changed {
+			ctrl.LoggerFrom(ctx).Info("Performed action", "action", action.Kind, "rule", decision.Rule, "state", outcome.State)
+		}
+		outcomes = append(outcomes, outcome)
+		if outcome.State == lifecycle.OutcomeFailed {
+			break
+		}
+	}
+	return outcomes
+}
+
+func (r *Reconciler) perform(ctx context.Context, w *world, action lifecycle.Action) lifecycle.Outcome {
+	switch action.Kind {
+	case lifecycle.ActionEnsureMachine:
+		return r.ensureMachine(ctx, w)
+	case lifecycle.ActionDeleteMachine:
+		return r.deleteMachine(ctx, w, action)
+	case lifecycle.ActionDeleteLeftovers:
+		return r.deleteLeftovers(ctx, w)
+	case lifecycle.ActionDisableSchedule:
+		return r.disableSchedule(ctx, w)
+	case lifecycle.ActionReleaseFinalizer:
+		return r.releaseFinalizer(ctx, w)
+	case lifecycle.ActionResetNode:
+		return r.clearMarks(ctx, w, nodemark.All())
+	case lifecycle.ActionUncordonNode:
+		return r.clearMarks(ctx, w, nodemark.Kinds{Cordon: true})
+	case lifecycle.ActionForgetReclaim:
+		return r.clearMarks(ctx, w, nodemark.Kinds{Reclaim: true})
+	case lifecycle.ActionApplyTaints:
+		return unavailable(v1alpha1.NodeTaintsUnavailableReason, "This version does not apply node taints")
+	case lifecycle.ActionArmReclaimAgent:
+		return unavailable(v1alpha1.ReclaimAgentUnavailableReason, "This version does not install the reclaim agent")
+	case lifecycle.ActionDrainNode:
+		return unavailable(v1alpha1.DrainDelegatedReason, "This version leaves the drain to Cluster API")
+	}
+	return failed(fmt.Errorf("no executor for action %s", action.Kind))
+}
+
+func (r *Reconciler) ensureMachine(ctx context.Context, w *world) lifecycle.Outcome {
+	result, err := r.machines.Ensure(ctx, w.object, w.cluster)
+	w.ensured = result
+	outcome := lifecycle.Outcome{State: lifecycle.OutcomeDone, Changed: result.Changed, Err: err}
+	switch {
+	case err != nil:
+		outcome.State = lifecycle.OutcomeFailed
+	case result.Problem != nil:
+		outcome.State = lifecycle.OutcomeFailed
+		outcome.Problem = &lifecycle.Problem{Reason: result.Problem.Reason, Message: result.Problem.Message}
+	case result.Waiting != "":
+		// No watch tells when a provider is done with an object.
+		outcome.State, outcome.RetryAt = lifecycle.OutcomePending, w.Now.Add(goneCheck)
+		return outcome
+	}
+	if result.MachineCreated || outcome.State == lifecycle.OutcomeFailed {
+		r.creations.Count(w.object.UID, w.Now, w.foreign())
+		outcome.RetryAt = r.creations.NotBefore(w.object.UID, w.Now)
+	}
+	return outcome
+}
+
+func (r *Reconciler) deleteMachine(ctx context.Context, w *world, action lifecycle.Action) lifecycle.Outcome {
+	if w.machine == nil {
+		return lifecycle.Outcome{State: lifecycle.OutcomeDone}
+	}
+	removal, err := r.machines.Delete(ctx, w.object, w.machine, machine.DeleteOptions{
+		SkipDrain:        action.SkipDrain,
+		SkipVolumeDetach: action.SkipVolumeDetach,
+	})
+	if err != nil {
+		return failed(err)
+	}
+	return lifecycle.Outcome{State: lifecycle.OutcomePending, Changed: removal.Changed}
+}
+
+func (r *Reconciler) deleteLeftovers(ctx context.Context, w *world) lifecycle.Outcome {
+	if err := r.machines.DeleteLeftovers(ctx, w.object, w.Leftovers); err != nil {
+		return failed(err)
+	}
+	// No watch tells when a provider is done with them.
+	return lifecycle.Outcome{State: lifecycle.OutcomePending, Changed: true, RetryAt: w.Now.Add(goneCheck)}
+}
+
+// disableSchedule turns the schedule off in the spec, so that it stays off until
+// somebody turns it on again.
+func (r *Reconciler) disableSchedule(ctx context.Context, w *world) lifecycle.Outcome {
+	if !ptr.Deref(w.object.Spec.Schedule.Enabled, true) {
+		return lifecycle.Outcome{State: lifecycle.OutcomeDone}
+	}
+	after := w.object.DeepCopy()
+	after.Spec.Schedule.Enabled = ptr.To(false)
+	if err := r.patchObject(ctx, w.object, after); err != nil {
+		return failed(fmt.Errorf("failed to disable the schedule: %w", err))
+	}
+	return lifecycle.Outcome{State: lifecycle.OutcomeDone, Changed: true}
+}
+
+func (r *Reconciler) releaseFinalizer(ctx context.Context, w *world) lifecycle.Outcome {
+	after := w.object.DeepCopy()
+	if !controllerutil.RemoveFinalizer(after, v1alpha1.Finalizer) {
+		return lifecycle.Outcome{State: lifecycle.OutcomeDone}
+	}
+	if err := r.patchObject(ctx, w.object, after); err != nil && !apierrors.IsNotFound(err) {
+		return failed(fmt.Errorf("failed to release the finalizer: %w", err))
+	}
+	return lifecycle.Outcome{State: lifecycle.OutcomeDone, Changed: true}
+}
+
+// patchObject writes spec or metadata under an optimistic lock and keeps w.object in
+// step, so that the status patch that follows carries the new resourceVersion.
+func (r *Reconciler) patchObject(ctx context.Context, object, after *v1alpha1.ScheduledMachine) error {
+	patch := client.MergeFromWithOptions(object.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	if err := r.client.Patch(ctx, after, patch, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
+		return err
+	}
+	r.written.Remember(object.UID, object.ResourceVersion, after.ResourceVersion)
+	after.DeepCopyInto(object)
+	return nil
+}
+
+func (r *Reconciler) clearMarks(ctx context.Context, w *world, kinds nodemark.Kinds) lifecycle.Outcome {
+	if w.node == nil {
+		return lifecycle.Outcome{State: lifecycle.OutcomeDone}
+	}
+	workloadClient, err := r.clusters.Client(ctx, clusterKey(w.object))
+	if err != nil {
+		return failed(err)
+	}
+	changed, err := nodemark.Clear(ctx, workloadClient, w.node, kinds)
+	if err != nil {
+		return failed(err)
+	}
+	return lifecycle.Outcome{State: lifecycle.OutcomeDone, Changed: changed}
+}
+
+func unavailable(reason, message string) lifecycle.Outcome {
+	return lifecycle.Outcome{State: lifecycle.OutcomePending, Problem: &lifecycle.Problem{Reason: reason, Message: message}}
+}
+
+func failed(err error) lifecycle.Outcome {
+	return lifecycle.Outcome{State: lifecycle.OutcomeFailed, Err: err}
+}

@@ -1,0 +1,94 @@
+package scheduledmachine
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/lifecycle"
+	"github.com/finos/five-spot/pkg/status"
+)
+
+func (w *world) statusInput(decision lifecycle.Decision, outcomes []lifecycle.Outcome) status.Input {
+	return status.Input{
+		Old:         w.object.Status,
+		Generation:  w.object.Generation,
+		Observation: w.Observation,
+		Decision:    decision,
+		Outcomes:    outcomes,
+		Facts:       w.facts(),
+	}
+}
+
+// facts are what the rules do not need and people want to see.
+func (w *world) facts() status.Facts {
+	facts := status.Facts{
+		MachineRef:        firstOf(w.state.Ref, w.ensured.Machine),
+		BootstrapRef:      w.ensured.Bootstrap,
+		InfrastructureRef: w.ensured.Infrastructure,
+		ProviderID:        w.state.ProviderID,
+	}
+	if w.schedule != nil {
+		facts.ResolvedSchedule = w.schedule.String()
+	}
+	if w.node != nil {
+		facts.NodeRef = &v1alpha1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: w.node.Name, UID: string(w.node.UID)}
+	}
+	known := w.object.Status
+	if w.machine != nil {
+		facts.BootstrapRef = firstOf(facts.BootstrapRef, referenceTo(w.machine.Spec.Bootstrap.ConfigRef, known.BootstrapRef, w.object.Spec.BootstrapSpec))
+		facts.InfrastructureRef = firstOf(facts.InfrastructureRef, referenceTo(w.machine.Spec.InfrastructureRef, known.InfrastructureRef, w.object.Spec.InfrastructureSpec))
+	}
+	for i := range w.Leftovers {
+		leftover := &w.Leftovers[i]
+		switch schema.FromAPIVersionAndKind(leftover.APIVersion, leftover.Kind).GroupKind() {
+		case groupKind(w.object.Spec.BootstrapSpec), groupKindOf(known.BootstrapRef):
+			facts.BootstrapRef = firstOf(facts.BootstrapRef, leftover)
+		default:
+			facts.InfrastructureRef = firstOf(facts.InfrastructureRef, leftover)
+		}
+	}
+	return facts
+}
+
+// leadTime is the schedule's lead time; 0 where it cannot be told.
+func (w *world) leadTime() time.Duration {
+	return durationOr(w.object.Spec.Schedule.LeadTime, 0)
+}
+
+func firstOf(refs ...*v1alpha1.ObjectReference) *v1alpha1.ObjectReference {
+	for _, ref := range refs {
+		if ref != nil {
+			return ref
+		}
+	}
+	return nil
+}
+
+// referenceTo completes what a Machine says of a provider object, which lacks version
+// and UID, by what the status said before or the spec says now.
+func referenceTo(ref clusterv1.ContractVersionedObjectReference, known *v1alpha1.ObjectReference, spec v1alpha1.ProviderObject) *v1alpha1.ObjectReference {
+	target := schema.GroupKind{Group: ref.APIGroup, Kind: ref.Kind}
+	switch {
+	case ref.Name == "":
+		return nil
+	case known != nil && known.Name == ref.Name && groupKindOf(known) == target:
+		return known
+	case groupKind(spec) == target:
+		return &v1alpha1.ObjectReference{APIVersion: spec.APIVersion, Kind: spec.Kind, Name: ref.Name}
+	}
+	return &v1alpha1.ObjectReference{APIVersion: ref.APIGroup, Kind: ref.Kind, Name: ref.Name}
+}
+
+func groupKind(spec v1alpha1.ProviderObject) schema.GroupKind {
+	return schema.FromAPIVersionAndKind(spec.APIVersion, spec.Kind).GroupKind()
+}
+
+func groupKindOf(ref *v1alpha1.ObjectReference) schema.GroupKind {
+	if ref == nil {
+		return schema.GroupKind{}
+	}
+	return schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind()
+}

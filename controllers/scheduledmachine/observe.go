@@ -1,0 +1,317 @@
+package scheduledmachine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/cluster-api/util/annotations"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/lifecycle"
+	"github.com/finos/five-spot/pkg/machine"
+	"github.com/finos/five-spot/pkg/nodemark"
+	"github.com/finos/five-spot/pkg/nodetaint"
+	"github.com/finos/five-spot/pkg/schedule"
+	"github.com/finos/five-spot/pkg/workload"
+)
+
+// Defaults for durations that an invalid spec does not tell.
+const defaultTimeout = 5 * time.Minute
+
+// world is an Observation together with the objects behind it, which the executor
+// acts on.
+type world struct {
+	lifecycle.Observation
+
+	object   *v1alpha1.ScheduledMachine
+	schedule *schedule.Schedule // nil when it cannot be evaluated
+	cluster  *clusterv1.Cluster // nil when there is none
+	machine  *clusterv1.Machine // nil when there is none of ours
+	state    machine.State      // what the Machine says about itself
+	ensured  machine.Result     // how far Ensure came, after ActionEnsureMachine
+	node     *corev1.Node       // nil when it is not there or not known
+}
+
+// foreign names the object that was in the way of creating and is not ours; empty
+// when there was none.
+func (w *world) foreign() string {
+	if w.ensured.Problem == nil {
+		return ""
+	}
+	return w.ensured.Problem.Foreign
+}
+
+// observe gathers what the rules decide on. It only reads, and it reads from caches
+// wherever a stale answer does no harm.
+func (r *Reconciler) observe(ctx context.Context, sm *v1alpha1.ScheduledMachine) (*world, error) {
+	w := &world{object: sm}
+	w.Now = r.clock.Now()
+	w.Settings = r.settings
+	r.observeObject(w)
+	if err := r.observeSchedule(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := r.observeCluster(ctx, w); err != nil {
+		return nil, err
+	}
+	w.Pause = observePause(sm, w.cluster)
+	if err := r.observeMachine(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := r.observeNode(ctx, w); err != nil {
+		return nil, err
+	}
+	if w.machine == nil {
+		w.CreateNotBefore = r.creations.NotBefore(sm.UID, w.Now)
+		if w.Machine.Foreign == "" {
+			w.Machine.Foreign = r.creations.Foreign(sm.UID, w.Now)
+		}
+	}
+	return w, nil
+}
+
+func (r *Reconciler) observeObject(w *world) {
+	sm := w.object
+	o := lifecycle.Object{
+		UID:               sm.UID,
+		HasFinalizer:      hasFinalizer(sm),
+		KillSwitch:        sm.Spec.KillSwitch,
+		Enabled:           ptr.Deref(sm.Spec.Schedule.Enabled, true),
+		WantsTaints:       len(sm.Spec.NodeTaints) > 0,
+		WantsReclaimAgent: len(sm.Spec.KillIfCommands) > 0,
+		Phase:             sm.Status.Phase,
+		Shutdown:          sm.Status.Shutdown,
+		Drain:             sm.Status.Drain,
+		HasMachineRef:     sm.Status.MachineRef != nil,
+	}
+	if sm.DeletionTimestamp != nil {
+		o.DeletedAt = sm.DeletionTimestamp.Time
+	}
+	for i := range sm.Status.RecentReclaims {
+		o.RecentReclaims = append(o.RecentReclaims, sm.Status.RecentReclaims[i].Time)
+	}
+
+	path := field.NewPath("spec")
+	parsed, invalid := schedule.Parse(&sm.Spec.Schedule, path.Child("schedule"))
+	invalid = append(invalid, machine.Validate(&sm.Spec, r.validation, path)...)
+	invalid = append(invalid, nodetaint.Validate(sm.Spec.NodeTaints, path.Child("nodeTaints"))...)
+	if len(invalid) > 0 {
+		o.Invalid = &lifecycle.Problem{Reason: v1alpha1.ScheduleInvalidReason, Message: invalid.ToAggregate().Error()}
+	} else {
+		w.schedule = parsed
+	}
+	o.GracefulShutdownTimeout = durationOr(sm.Spec.GracefulShutdownTimeout, defaultTimeout)
+	o.NodeDrainTimeout = durationOr(sm.Spec.NodeDrainTimeout, defaultTimeout)
+	w.Object = o
+}
+
+func durationOr(d v1alpha1.Duration, fallback time.Duration) time.Duration {
+	parsed, err := d.ParseOr(fallback)
+	if err != nil {
+		return fallback
+	}
+	return parsed
+}
+
+// observeSchedule evaluates the schedule, with its calendar where it has one.
+func (r *Reconciler) observeSchedule(ctx context.Context, w *world) error {
+	if w.schedule == nil {
+		return nil
+	}
+	if ref := w.object.Spec.Schedule.CalendarRef; ref != nil {
+		calendar, problem, err := r.calendar(ctx, ref.Name)
+		if err != nil {
+			return err
+		}
+		if problem != nil {
+			w.ScheduleUnknown = problem
+			w.schedule = nil
+			return nil
+		}
+		w.schedule = w.schedule.WithCalendar(calendar)
+	}
+	w.Schedule = w.schedule.Evaluate(w.Now)
+	return nil
+}
+
+func (r *Reconciler) calendar(ctx context.Context, name string) (*schedule.Calendar, *lifecycle.Problem, error) {
+	obj := &v1alpha1.MachineCalendar{}
+	if err := r.client.Get(ctx, client.ObjectKey{Name: name}, obj); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, &lifecycle.Problem{
+				Reason:  v1alpha1.CalendarNotFoundReason,
+				Message: fmt.Sprintf("spec.schedule.calendarRef: MachineCalendar %q does not exist; the machine stays as it is", name),
+			}, nil
+		}
+		return nil, nil, fmt.Errorf("failed to get MachineCalendar %s: %w", name, err)
+	}
+	calendar, invalid := schedule.ParseCalendar(&obj.Spec, field.NewPath("spec"))
+	if len(invalid) > 0 {
+		return nil, &lifecycle.Problem{
+			Reason:  v1alpha1.CalendarInvalidReason,
+			Message: fmt.Sprintf("MachineCalendar %q: %s; the machine stays as it is", name, invalid.ToAggregate()),
+		}, nil
+	}
+	return calendar, nil, nil
+}
+
+func (r *Reconciler) observeCluster(ctx context.Context, w *world) error {
+	if !r.capi.Ready() {
+		w.Cluster.APIMissing = true
+		return nil
+	}
+	cluster := &clusterv1.Cluster{}
+	if err := r.client.Get(ctx, clusterKey(w.object), cluster); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.metrics.ForgetCluster(clusterKey(w.object))
+			return nil
+		}
+		return fmt.Errorf("failed to get Cluster %s: %w", clusterKey(w.object), err)
+	}
+	w.cluster = cluster
+	w.Cluster = lifecycle.Cluster{
+		Exists:                    true,
+		Deleting:                  cluster.DeletionTimestamp != nil,
+		InfrastructureProvisioned: ptr.Deref(cluster.Status.Initialization.InfrastructureProvisioned, false),
+		ControlPlaneInitialized:   ptr.Deref(cluster.Status.Initialization.ControlPlaneInitialized, false),
+	}
+	return nil
+}
+
+func observePause(sm *v1alpha1.ScheduledMachine, cluster *clusterv1.Cluster) lifecycle.Pause {
+	pause := lifecycle.Pause{
+		Object:  annotations.HasPaused(sm),
+		Cluster: cluster != nil && ptr.Deref(cluster.Spec.Paused, false),
+	}
+	if paused := meta.FindStatusCondition(sm.Status.Conditions, v1alpha1.PausedCondition); paused != nil && paused.Status == metav1.ConditionTrue {
+		pause.Since = paused.LastTransitionTime.Time
+	}
+	return pause
+}
+
+// observeMachine reads the Machine from the cache. An absence that an object comes
+// to rest on is confirmed by an uncached read: the cache may be older than our own
+// creation.
+func (r *Reconciler) observeMachine(ctx context.Context, w *world) error {
+	if w.Cluster.APIMissing {
+		w.Machine.ConfirmedAbsent = r.capi.MachinesImpossible()
+		return nil
+	}
+	found := &clusterv1.Machine{}
+	err := r.client.Get(ctx, machine.Key(w.object), found)
+	switch {
+	case apierrors.IsNotFound(err):
+		return r.confirmMachineAbsent(ctx, w)
+	case err != nil:
+		return fmt.Errorf("failed to get Machine %s: %w", machine.Key(w.object), err)
+	}
+	r.takeMachine(w, found)
+	return nil
+}
+
+func (r *Reconciler) confirmMachineAbsent(ctx context.Context, w *world) error {
+	if w.Object.AtRest() {
+		return nil
+	}
+	found, err := r.machines.Confirm(ctx, w.object)
+	if err != nil {
+		return err
+	}
+	if found != nil {
+		r.takeMachine(w, found)
+		return nil
+	}
+	w.Machine.ConfirmedAbsent = true
+	w.Leftovers, err = r.machines.Leftovers(ctx, w.object)
+	if err != nil {
+		return fmt.Errorf("failed to look for leftovers: %w", err)
+	}
+	return nil
+}
+
+func (r *Reconciler) takeMachine(w *world, found *clusterv1.Machine) {
+	w.state = machine.Observe(w.object, found)
+	if w.state.Foreign != "" {
+		w.Machine = lifecycle.Machine{ConfirmedAbsent: true, Foreign: w.state.Foreign}
+		return
+	}
+	w.machine = found
+	w.Object.HasNodeRef = namesNode(&w.object.Status, w.state)
+	w.Machine = lifecycle.Machine{
+		Exists:            true,
+		Deleting:          w.state.Deleting,
+		CreatedAt:         w.state.CreatedAt,
+		Running:           w.state.Running,
+		Failed:            w.state.Failed,
+		HasNodeRef:        w.state.NodeName != "",
+		SkipsDrain:        w.state.SkipsDrain,
+		SkipsVolumeDetach: w.state.SkipsVolumeDetach,
+		SpecChanged:       w.state.SpecChanged,
+	}
+}
+
+// namesNode is whether the status names the Node of this Machine, and so has seen it
+// before.
+func namesNode(known *v1alpha1.ScheduledMachineStatus, state machine.State) bool {
+	return known.MachineRef != nil && known.MachineRef.UID == string(state.UID) &&
+		known.NodeRef != nil && known.NodeRef.Name == state.NodeName
+}
+
+// observeNode reads the Node from the workload cluster's cache and sees to it that
+// changes of Nodes there are told.
+func (r *Reconciler) observeNode(ctx context.Context, w *world) error {
+	if w.cluster == nil || w.machine == nil {
+		return nil
+	}
+	key := clusterKey(w.object)
+	err := r.watchNodes(ctx, key)
+	if errors.Is(err, workload.ErrNotConnected) {
+		r.clusters.Connect(key)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.Cluster.Reachable = true
+	w.Node.Known = true
+	if w.state.NodeName == "" {
+		return nil
+	}
+	node, err := r.clusters.Node(ctx, key, w.state.NodeName, w.state.ProviderID)
+	if errors.Is(err, workload.ErrNotConnected) {
+		w.Cluster.Reachable, w.Node.Known = false, false
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.Node.Name = w.state.NodeName
+	if node == nil {
+		return nil
+	}
+	reason, requested := nodemark.ReclaimRequested(node)
+	w.node = node
+	w.Node.Exists = true
+	w.Node.Ready = workload.IsReady(node)
+	w.Node.Unschedulable = node.Spec.Unschedulable
+	w.Node.CordonedByUs = nodemark.CordonedBy(node, string(w.object.UID))
+	w.Node.HasMarks = nodemark.Find(node).Any()
+	w.Node.HasReclaimAgent = node.Labels[v1alpha1.ReclaimAgentLabel] == v1alpha1.ReclaimAgentEnabled
+	w.Node.ReclaimRequested = requested
+	w.Node.ReclaimReason = reason
+	return nil
+}
+
+func clusterKey(sm *v1alpha1.ScheduledMachine) client.ObjectKey {
+	return client.ObjectKey{Namespace: sm.Namespace, Name: sm.Spec.ClusterName}
+}

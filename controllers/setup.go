@@ -1,0 +1,207 @@
+// Package controllers wires the manager: it is the one place that knows every room.
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/controllers/clusterapi"
+	"github.com/finos/five-spot/controllers/scheduledmachine"
+	"github.com/finos/five-spot/pkg/lifecycle"
+	"github.com/finos/five-spot/pkg/machine"
+	"github.com/finos/five-spot/pkg/metrics"
+	"github.com/finos/five-spot/pkg/sharding"
+	"github.com/finos/five-spot/pkg/workload"
+)
+
+// userAgent is what audit logs show.
+const userAgent = "five-spot"
+
+// NewScheme returns a scheme with every type that the manager reads or writes.
+func NewScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	err := errors.Join(
+		clientgoscheme.AddToScheme(scheme),
+		apiextensionsv1.AddToScheme(scheme),
+		clusterv1.AddToScheme(scheme),
+		v1alpha1.AddToScheme(scheme),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("failed to build the scheme: %w", err)
+	}
+	return scheme, nil
+}
+
+// NewManager returns a manager with every controller, ready to start.
+func NewManager(ctx context.Context, restConfig *rest.Config, opts Options, version string) (ctrl.Manager, error) {
+	restConfig = rest.AddUserAgent(rest.CopyConfig(restConfig), userAgent)
+	restConfig.QPS, restConfig.Burst = opts.KubeAPIQPS, opts.KubeAPIBurst
+	if err := requireCRDs(restConfig); err != nil {
+		return nil, err
+	}
+	scheme, err := NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	managerOptions, err := managerOptions(scheme, opts)
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(restConfig, managerOptions)
+	if err != nil {
+		return nil, fmt.Errorf("failed to create the manager: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("failed to add the liveness check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return nil, fmt.Errorf("failed to add the readiness check: %w", err)
+	}
+	return mgr, addControllers(ctx, mgr, opts, version)
+}
+
+func managerOptions(scheme *runtime.Scheme, opts Options) (ctrl.Options, error) {
+	caches, err := cacheOptions()
+	if err != nil {
+		return ctrl.Options{}, err
+	}
+	return ctrl.Options{
+		Scheme:                 scheme,
+		Cache:                  caches,
+		Client:                 client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+		Metrics:                metricsOptions(opts),
+		HealthProbeBindAddress: bindAddress(opts.HealthPort),
+		// Names are unique by construction; a test runs several managers in one process.
+		Controller:                    config.Controller{SkipNameValidation: ptr.To(true)},
+		LeaderElection:                opts.LeaderElection,
+		LeaderElectionID:              leaseName(opts),
+		LeaderElectionNamespace:       opts.LeaseNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &opts.LeaseDuration,
+		RenewDeadline:                 &opts.LeaseRenewDeadline,
+		RetryPeriod:                   &opts.LeaseRetryPeriod,
+	}, nil
+}
+
+// leaseName is the Lease of this instance: the replicas of one instance compete for
+// it, other instances do not.
+func leaseName(opts Options) string {
+	if opts.InstanceCount == 1 {
+		return opts.LeaseName
+	}
+	return opts.LeaseName + "-" + strconv.Itoa(opts.InstanceID)
+}
+
+func metricsOptions(opts Options) metricsserver.Options {
+	options := metricsserver.Options{BindAddress: bindAddress(opts.MetricsPort)}
+	if !opts.MetricsInsecure {
+		options.SecureServing = true
+		options.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	return options
+}
+
+// bindAddress is the address for a port on every interface; "0" turns serving off.
+func bindAddress(port int) string {
+	if port == 0 {
+		return "0"
+	}
+	return net.JoinHostPort("", strconv.Itoa(port))
+}
+
+// cacheOptions holds in memory only what is needed: our own objects, the Machines that
+// we created, Clusters, and the one CRD that tells whether Cluster API is there.
+func cacheOptions() (cache.Options, error) {
+	ours, err := labels.NewRequirement(v1alpha1.ScheduledMachineLabel, selection.Exists, nil)
+	if err != nil {
+		return cache.Options{}, fmt.Errorf("failed to select our Machines: %w", err)
+	}
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			// managedFields tell who threw a kill switch.
+			&v1alpha1.ScheduledMachine{}: {Transform: func(obj any) (any, error) { return obj, nil }},
+			&clusterv1.Machine{}:         {Label: labels.NewSelector().Add(*ours)},
+			&apiextensionsv1.CustomResourceDefinition{}: {
+				Field: fields.OneTermEqualSelector(metav1.ObjectNameField, clusterapi.MachineCRD),
+			},
+		},
+	}, nil
+}
+
+func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version string) error {
+	telemetry := metrics.New(opts.Registry)
+	telemetry.SetControllerInfo(version, strconv.Itoa(opts.InstanceID))
+	if err := mgr.Add(leadership(telemetry)); err != nil {
+		return fmt.Errorf("failed to add the leadership metric: %w", err)
+	}
+
+	shard, err := sharding.New(opts.InstanceID, opts.InstanceCount)
+	if err != nil {
+		return err
+	}
+	gate := clusterapi.NewGate(mgr.GetClient())
+	reconciler := scheduledmachine.New(scheduledmachine.Options{
+		Clock:    opts.Clock,
+		Client:   mgr.GetClient(),
+		Live:     mgr.GetAPIReader(),
+		Machines: machine.NewObjects(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetRESTMapper()),
+		CAPI:     gate,
+		Recorder: mgr.GetEventRecorder("five-spot"),
+		Metrics:  telemetry,
+		Owns:     shard.Owns,
+		Settings: lifecycle.Settings{
+			FinalizerTimeout: opts.FinalizerTimeout,
+			ForceFinalizer:   opts.ForceFinalizerOnTimeout,
+			JoinTimeout:      opts.JoinTimeout,
+			DelegateDrain:    true,
+		},
+		Validation: machine.ValidateOptions{
+			AllowedGroups:              opts.AllowedProviderGroups,
+			AllowNodeRestrictionLabels: opts.AllowNodeRestrictionLabels,
+		},
+	})
+	if err := reconciler.SetupWithManager(ctx, mgr, opts.Concurrency); err != nil {
+		return err
+	}
+	opts.Registry.MustRegister(metrics.NewMachines(reconciler.Phases))
+
+	start := func(ctx context.Context) error {
+		workloads, err := workload.New(ctx, mgr, workload.Options{
+			SecretReader: mgr.GetAPIReader(),
+			Wanted:       reconciler.WantsCluster,
+			UserAgent:    userAgent,
+			QPS:          opts.KubeAPIQPS,
+			Burst:        opts.KubeAPIBurst,
+			Concurrency:  opts.Concurrency,
+		})
+		if err != nil {
+			return err
+		}
+		return reconciler.WatchClusterAPI(ctx, mgr.GetCache(), workloads)
+	}
+	return gate.SetupWithManager(mgr, start, announceClusterAPI(mgr, opts, telemetry, reconciler.ReconcileAll))
+}
