@@ -14,6 +14,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -26,6 +27,13 @@ import (
 // leaseInterval is how often a kubelet shows that it is alive. The node lifecycle
 // controller of Start gives up on a Node after 20 s.
 const leaseInterval = 5 * time.Second
+
+// nodeCapacity lets the scheduler use a Node.
+var nodeCapacity = corev1.ResourceList{
+	corev1.ResourceCPU:    resource.MustParse("8"),
+	corev1.ResourceMemory: resource.MustParse("32Gi"),
+	corev1.ResourcePods:   resource.MustParse("110"),
+}
 
 // kubelets play the kubelets of all machines, in the workload cluster, which they
 // reach even while the management cluster cannot.
@@ -190,10 +198,13 @@ func newNode(obj *unstructured.Unstructured) *corev1.Node {
 			},
 		},
 		Spec: corev1.NodeSpec{ProviderID: providerID},
-		Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{
-			MachineID: hex.EncodeToString(machineID[:16]), KubeletVersion: "v" + KubernetesVersion,
-			OperatingSystem: "linux", Architecture: runtime.GOARCH, OSImage: "Simulated Linux",
-		}},
+		Status: corev1.NodeStatus{
+			Capacity: nodeCapacity, Allocatable: nodeCapacity,
+			NodeInfo: corev1.NodeSystemInfo{
+				MachineID: hex.EncodeToString(machineID[:16]), KubeletVersion: "v" + KubernetesVersion,
+				OperatingSystem: "linux", Architecture: runtime.GOARCH, OSImage: "Simulated Linux",
+			},
+		},
 	}
 	if address := addressOf(obj); address != "" {
 		node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}}
