@@ -38,10 +38,10 @@ const (
 	ready
 )
 
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=machines.cluster.x-k8s.io,verbs=get;list;watch
+
 // Gate tells whether Cluster API is there. It is opened and closed by a controller
 // that watches one CRD.
-//
-// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=machines.cluster.x-k8s.io,verbs=get;list;watch
 type Gate struct {
 	client client.Reader
 	state  atomic.Int32

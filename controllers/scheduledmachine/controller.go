@@ -68,8 +68,6 @@ type CAPI interface {
 	MachinesImpossible() bool
 }
 
-// Reconciler reconciles ScheduledMachines.
-//
 // The spec is patched to add and release the finalizer and to disable a reclaimed
 // machine's schedule:
 //
@@ -88,6 +86,8 @@ type CAPI interface {
 //
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconciler reconciles ScheduledMachines.
 type Reconciler struct {
 	clock      clock.WithTicker
 	client     client.Client
