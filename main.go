@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-
 	_ "time/tzdata" // The image has no zone files.
 
 	"github.com/go-logr/logr"

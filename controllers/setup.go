@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -95,7 +94,7 @@ func managerOptions(scheme *runtime.Scheme, opts Options) (ctrl.Options, error) 
 		Metrics:                metricsOptions(opts),
 		HealthProbeBindAddress: bindAddress(opts.HealthPort),
 		// Names are unique by construction; a test runs several managers in one process.
-		Controller:                    config.Controller{SkipNameValidation: ptr.To(true)},
+		Controller:                    config.Controller{SkipNameValidation: new(true)},
 		LeaderElection:                opts.LeaderElection,
 		LeaderElectionID:              leaseName(opts),
 		LeaderElectionNamespace:       opts.LeaseNamespace,

@@ -142,7 +142,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		// Somebody else wrote first: decide again on what they wrote.
 		r.written.Doubt(sm.UID)
 		ctrl.LoggerFrom(ctx).V(2).Info("Object was changed meanwhile, deciding again", "error", err.Error())
-		return ctrl.Result{RequeueAfter: firstRetry, Priority: ptr.To(priority(sm))}, nil
+		return ctrl.Result{RequeueAfter: firstRetry, Priority: new(priority(sm))}, nil
 	}
 	return result, err
 }
@@ -188,7 +188,7 @@ func (r *Reconciler) reconcile(ctx context.Context, sm *v1alpha1.ScheduledMachin
 			return result, err
 		}
 	}
-	return ctrl.Result{RequeueAfter: time.Millisecond, Priority: ptr.To(priority(sm))}, nil
+	return ctrl.Result{RequeueAfter: time.Millisecond, Priority: new(priority(sm))}, nil
 }
 
 // pass is one way through observe, decide, execute, describe and announce. It asks
@@ -314,7 +314,7 @@ func (r *Reconciler) wake(w *world, decision lifecycle.Decision, outcomes []life
 	for i := range outcomes {
 		earliest(outcomes[i].RetryAt)
 	}
-	return ctrl.Result{RequeueAfter: max(sleep, time.Millisecond), Priority: ptr.To(priority(w.object))}
+	return ctrl.Result{RequeueAfter: max(sleep, time.Millisecond), Priority: new(priority(w.object))}
 }
 
 func (r *Reconciler) addFinalizer(ctx context.Context, sm *v1alpha1.ScheduledMachine) error {

@@ -2,6 +2,7 @@ package scheduledmachine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 	"github.com/finos/five-spot/pkg/machine"
 	"github.com/finos/five-spot/pkg/nodemark"
 )
+
+var errNoExecutor = errors.New("there is no executor for action")
 
 // goneCheck is when to look again for an object that is on its way out and that no
 // watch tells of.
@@ -51,20 +54,12 @@ func (r *Reconciler) perform(ctx context.Context, w *world, action lifecycle.Act
 		return r.disableSchedule(ctx, w)
 	case lifecycle.ActionReleaseFinalizer:
 		return r.releaseFinalizer(ctx, w)
-	case lifecycle.ActionResetNode:
-		return r.clearMarks(ctx, w, nodemark.All())
-	case lifecycle.ActionUncordonNode:
-		return r.clearMarks(ctx, w, nodemark.Kinds{Cordon: true})
-	case lifecycle.ActionForgetReclaim:
-		return r.clearMarks(ctx, w, nodemark.Kinds{Reclaim: true})
-	case lifecycle.ActionApplyTaints:
-		return unavailable(v1alpha1.NodeTaintsUnavailableReason, "This version does not apply node taints")
-	case lifecycle.ActionArmReclaimAgent:
-		return unavailable(v1alpha1.ReclaimAgentUnavailableReason, "This version does not install the reclaim agent")
-	case lifecycle.ActionDrainNode:
-		return unavailable(v1alpha1.DrainDelegatedReason, "This version leaves the drain to Cluster API")
+	case lifecycle.ActionResetNode, lifecycle.ActionUncordonNode, lifecycle.ActionForgetReclaim:
+		return r.clearMarks(ctx, w, marksFor(action.Kind))
+	case lifecycle.ActionApplyTaints, lifecycle.ActionArmReclaimAgent, lifecycle.ActionDrainNode:
+		return unavailable(action.Kind)
 	}
-	return failed(fmt.Errorf("no executor for action %s", action.Kind))
+	return failed(fmt.Errorf("%w %s", errNoExecutor, action.Kind))
 }
 
 func (r *Reconciler) ensureMachine(ctx context.Context, w *world) lifecycle.Outcome {
@@ -118,7 +113,7 @@ func (r *Reconciler) disableSchedule(ctx context.Context, w *world) lifecycle.Ou
 		return lifecycle.Outcome{State: lifecycle.OutcomeDone}
 	}
 	after := w.object.DeepCopy()
-	after.Spec.Schedule.Enabled = ptr.To(false)
+	after.Spec.Schedule.Enabled = new(false)
 	if err := r.patchObject(ctx, w.object, after); err != nil {
 		return failed(fmt.Errorf("failed to disable the schedule: %w", err))
 	}
@@ -163,8 +158,25 @@ func (r *Reconciler) clearMarks(ctx context.Context, w *world, kinds nodemark.Ki
 	return lifecycle.Outcome{State: lifecycle.OutcomeDone, Changed: changed}
 }
 
-func unavailable(reason, message string) lifecycle.Outcome {
-	return lifecycle.Outcome{State: lifecycle.OutcomePending, Problem: &lifecycle.Problem{Reason: reason, Message: message}}
+// marksFor are the marks that an action takes off a Node.
+func marksFor(kind lifecycle.ActionKind) nodemark.Kinds {
+	return nodemark.Kinds{
+		Cordon:  kind == lifecycle.ActionResetNode || kind == lifecycle.ActionUncordonNode,
+		Taints:  kind == lifecycle.ActionResetNode,
+		Reclaim: kind == lifecycle.ActionResetNode || kind == lifecycle.ActionForgetReclaim,
+	}
+}
+
+// unavailable is the outcome of an action that this version does not execute.
+func unavailable(kind lifecycle.ActionKind) lifecycle.Outcome {
+	problem := &lifecycle.Problem{Reason: v1alpha1.DrainDelegatedReason, Message: "This version leaves the drain to Cluster API"}
+	switch kind { //nolint:exhaustive // The other actions have an executor.
+	case lifecycle.ActionApplyTaints:
+		problem = &lifecycle.Problem{Reason: v1alpha1.NodeTaintsUnavailableReason, Message: "This version does not apply node taints"}
+	case lifecycle.ActionArmReclaimAgent:
+		problem = &lifecycle.Problem{Reason: v1alpha1.ReclaimAgentUnavailableReason, Message: "This version does not install the reclaim agent"}
+	}
+	return lifecycle.Outcome{State: lifecycle.OutcomePending, Problem: problem}
 }
 
 func failed(err error) lifecycle.Outcome {

@@ -270,7 +270,8 @@ func namesNode(known *v1alpha1.ScheduledMachineStatus, state machine.State) bool
 // observeNode reads the Node from the workload cluster's cache and sees to it that
 // changes of Nodes there are told.
 func (r *Reconciler) observeNode(ctx context.Context, w *world) error {
-	if w.cluster == nil || w.machine == nil {
+	name, providerID, needed := nodeToRead(w)
+	if w.cluster == nil || !needed {
 		return nil
 	}
 	key := clusterKey(w.object)
@@ -284,10 +285,10 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) error {
 	}
 	w.Cluster.Reachable = true
 	w.Node.Known = true
-	if w.state.NodeName == "" {
+	if name == "" {
 		return nil
 	}
-	node, err := r.clusters.Node(ctx, key, w.state.NodeName, w.state.ProviderID)
+	node, err := r.clusters.Node(ctx, key, name, providerID)
 	if errors.Is(err, workload.ErrNotConnected) {
 		w.Cluster.Reachable, w.Node.Known = false, false
 		return nil
@@ -295,7 +296,7 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	w.Node.Name = w.state.NodeName
+	w.Node.Name = name
 	if node == nil {
 		return nil
 	}
@@ -310,6 +311,19 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) error {
 	w.Node.ReclaimRequested = requested
 	w.Node.ReclaimReason = reason
 	return nil
+}
+
+// nodeToRead is the Node of the Machine. When a reclaim has removed that, it is the
+// Node that it had: should it still be there, its request has to be cleared.
+func nodeToRead(w *world) (name, providerID string, needed bool) {
+	known := w.object.Status
+	switch {
+	case w.machine != nil:
+		return w.state.NodeName, w.state.ProviderID, true
+	case known.NodeRef != nil && known.Shutdown != nil && known.Shutdown.Reason == v1alpha1.ShutdownEmergencyReclaim:
+		return known.NodeRef.Name, known.ProviderID, true
+	}
+	return "", "", false
 }
 
 func clusterKey(sm *v1alpha1.ScheduledMachine) client.ObjectKey {

@@ -77,7 +77,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 			MaxConcurrentReconciles: concurrency,
 			LogConstructor:          logConstructor(mgr.GetLogger()),
 			ReconciliationTimeout:   reconcileTimeout,
-			EnableWarmup:            ptr.To(true),
+			EnableWarmup:            new(true),
 			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 				return fairqueue.NewWithClock(r.clock, name, limiter)
 			},
@@ -102,7 +102,7 @@ func byPriority() handler.EventHandler {
 			queue.Add(request)
 			return
 		}
-		ordered.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(priority(sm))}, request)
+		ordered.AddWithOpts(priorityqueue.AddOpts{Priority: new(priority(sm))}, request)
 	}
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
@@ -126,16 +126,21 @@ func logConstructor(log logr.Logger) func(*reconcile.Request) logr.Logger {
 
 func indexObjects(ctx context.Context, indexer client.FieldIndexer) error {
 	err := indexer.IndexField(ctx, &v1alpha1.ScheduledMachine{}, clusterIndex, func(obj client.Object) []string {
-		return []string{obj.(*v1alpha1.ScheduledMachine).Spec.ClusterName}
+		sm, ok := obj.(*v1alpha1.ScheduledMachine)
+		if !ok {
+			return nil
+		}
+		return []string{sm.Spec.ClusterName}
 	})
 	if err != nil {
 		return fmt.Errorf("failed to index ScheduledMachines by Cluster: %w", err)
 	}
 	err = indexer.IndexField(ctx, &v1alpha1.ScheduledMachine{}, calendarIndex, func(obj client.Object) []string {
-		if ref := obj.(*v1alpha1.ScheduledMachine).Spec.Schedule.CalendarRef; ref != nil {
-			return []string{ref.Name}
+		sm, ok := obj.(*v1alpha1.ScheduledMachine)
+		if !ok || sm.Spec.Schedule.CalendarRef == nil {
+			return nil
 		}
-		return nil
+		return []string{sm.Spec.Schedule.CalendarRef.Name}
 	})
 	if err != nil {
 		return fmt.Errorf("failed to index ScheduledMachines by MachineCalendar: %w", err)
@@ -147,10 +152,11 @@ func indexObjects(ctx context.Context, indexer client.FieldIndexer) error {
 // called once, when Cluster API is there.
 func (r *Reconciler) WatchClusterAPI(ctx context.Context, informers cache.Cache, workloads *workload.Clusters) error {
 	err := informers.IndexField(ctx, &clusterv1.Machine{}, nodeIndex, func(obj client.Object) []string {
-		if name := obj.(*clusterv1.Machine).Status.NodeRef.Name; name != "" {
-			return []string{name}
+		live, ok := obj.(*clusterv1.Machine)
+		if !ok || live.Status.NodeRef.Name == "" {
+			return nil
 		}
-		return nil
+		return []string{live.Status.NodeRef.Name}
 	})
 	if err != nil {
 		return fmt.Errorf("failed to index Machines by Node: %w", err)
