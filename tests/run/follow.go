@@ -59,7 +59,7 @@ func (d *demo) show(ctx context.Context, object sample, last snapshot, progress 
 	if err != nil || now == last {
 		return last, err
 	}
-	fmt.Fprintln(d.out, now.row(clock.RealClock{}.Now()))
+	fmt.Fprintln(d.out, now.row(clock.RealClock{}.Now(), last))
 	if progress != nil {
 		progress.observe(now)
 	}

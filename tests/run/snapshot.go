@@ -92,8 +92,11 @@ func header() string {
 	return fmt.Sprintf(rowFormat, "UTC", "PHASE", "MACHINE", "NODE", "NEXT", "WHAT")
 }
 
-// row is one line of the timeline.
-func (s snapshot) row(now time.Time) string {
+// row is one line of the timeline. It repeats no message of the line before.
+func (s snapshot) row(now time.Time, last snapshot) string {
+	if s.message == last.message {
+		return s.line(now, "")
+	}
 	return s.line(now, s.message)
 }
 

@@ -17,15 +17,19 @@ func TestTimelineRow(t *testing.T) {
 		row, want string
 	}{
 		"an object without status shows dashes": {
-			row:  snapshot{}.row(now),
+			row:  snapshot{}.row(now, snapshot{}),
 			want: "08:30:01  -                -             -                                   -",
 		},
 		"a cordoned Node is told from a free one": {
 			row: snapshot{
 				phase: v1alpha1.PhaseShuttingDown, machine: "Running", node: "desk.default", nodeReady: true, cordoned: true,
 				next: "Active 08:32:00", message: "The window closed",
-			}.row(now),
+			}.row(now, snapshot{}),
 			want: "08:30:01  ShuttingDown     Running       desk.default Ready,cordoned         Active 08:32:00     The window closed",
+		},
+		"a message is not repeated": {
+			row:  snapshot{machine: "Running", message: "As before"}.row(now, snapshot{message: "As before"}),
+			want: "08:30:01  -                Running       -                                   -",
 		},
 		"an event is told from a change of state": {
 			row:  snapshot{phase: v1alpha1.PhasePending}.eventRow(now, "Normal MachineCreated: Created it"),
