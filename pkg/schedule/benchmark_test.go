@@ -5,7 +5,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 )
@@ -40,17 +39,17 @@ func benchmarkSchedules() map[string]*v1alpha1.Schedule {
 			Exceptions: holidays,
 			Override:   &v1alpha1.ScheduleOverride{State: v1alpha1.ScheduleActive, Until: metav1.NewTime(time.Unix(0, 0))},
 		},
-		"CronWeekend":  {Cron: ptr.To("* * * * 0,6"), Timezone: "America/New_York"},
-		"CronYearly":   {Cron: ptr.To("@yearly"), Timezone: "America/New_York"},
-		"CronUnbroken": {Cron: ptr.To("* * * * *"), Timezone: "America/New_York"},
+		"CronWeekend":  {Cron: new("* * * * 0,6"), Timezone: "America/New_York"},
+		"CronYearly":   {Cron: new("@yearly"), Timezone: "America/New_York"},
+		"CronUnbroken": {Cron: new("* * * * *"), Timezone: "America/New_York"},
 	}
 }
 
-func mustParse(t testing.TB, spec *v1alpha1.Schedule) *Schedule {
-	t.Helper()
+func mustParse(tb testing.TB, spec *v1alpha1.Schedule) *Schedule {
+	tb.Helper()
 	s, errs := Parse(spec, nil)
 	if len(errs) > 0 {
-		t.Fatalf("failed to parse %s: %v", describe(spec), errs.ToAggregate())
+		tb.Fatalf("failed to parse %s: %v", describe(spec), errs.ToAggregate())
 	}
 	return s
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/utils/ptr"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 )
@@ -28,7 +27,7 @@ func windowOf(zone, days, start, end string, endDay ...v1alpha1.Weekday) *v1alph
 }
 
 func cronOf(zone, expression string, duration ...v1alpha1.Duration) *v1alpha1.Schedule {
-	spec := &v1alpha1.Schedule{Timezone: zone, Cron: ptr.To(expression)}
+	spec := &v1alpha1.Schedule{Timezone: zone, Cron: new(expression)}
 	if len(duration) > 0 {
 		spec.Duration = &duration[0]
 	}
@@ -36,7 +35,7 @@ func cronOf(zone, expression string, duration ...v1alpha1.Duration) *v1alpha1.Sc
 }
 
 // at parses an instant.
-func at(t testing.TB, text string) time.Time {
+func at(t *testing.T, text string) time.Time {
 	t.Helper()
 	instant, err := time.Parse(time.RFC3339, text)
 	if err != nil {
@@ -47,7 +46,7 @@ func at(t testing.TB, text string) time.Time {
 
 // changesBetween writes the changes from one instant to another as a person at the
 // place of the schedule sees them.
-func changesBetween(t testing.TB, s *Schedule, zone string, from, to time.Time) []string {
+func changesBetween(t *testing.T, s *Schedule, zone string, from, to time.Time) []string {
 	t.Helper()
 	location, err := time.LoadLocation(zone)
 	if err != nil {

@@ -21,7 +21,7 @@ var (
 )
 
 // daySet has one bit for each day, from Monday.
-type daySet uint8
+type daySet uint32
 
 const everyWeekday daySet = 1<<7 - 1
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/utils/ptr"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 )
@@ -92,7 +91,7 @@ func FuzzCron(f *testing.F) {
 		"0 0 29 2 *", "1,,2 * * * *", "? ? ? ? ?", "*-5 * * * *", "0/7 1-3/2 * JAN mon", "99999999999999999999 * * * *")
 	f.Fuzz(func(t *testing.T, text string) {
 		fuzzSchedule(t, &v1alpha1.Schedule{Cron: &text})
-		fuzzSchedule(t, &v1alpha1.Schedule{Cron: &text, Duration: ptr.To(v1alpha1.Duration("7m"))})
+		fuzzSchedule(t, &v1alpha1.Schedule{Cron: &text, Duration: new(v1alpha1.Duration("7m"))})
 		_, errs := Parse(&v1alpha1.Schedule{Cron: &text}, nil)
 		admitted := len(text) >= minCron && len(text) <= maxCron && crdCron.MatchString(text) && crdAlone.MatchString(text)
 		if len(errs) == 0 && !admitted {

@@ -7,7 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/utils/ptr"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 )
@@ -44,11 +43,11 @@ func TestParseRefuses(t *testing.T) {
 		"nothing":            {nil, []string{"spec.schedule: Required value: a schedule must be given"}},
 		"no form":            {&v1alpha1.Schedule{}, []string{"spec.schedule: Required value" + exactlyOne}},
 		"empty lists only":   {&v1alpha1.Schedule{DaysOfWeek: []v1alpha1.DayRange{}, Windows: []v1alpha1.Window{}}, []string{"spec.schedule: Required value" + exactlyOne}},
-		"two forms":          {edit(func(s *v1alpha1.Schedule) { s.Cron = ptr.To("@daily") }), []string{"spec.schedule: Forbidden" + exactlyOne}},
+		"two forms":          {edit(func(s *v1alpha1.Schedule) { s.Cron = new("@daily") }), []string{"spec.schedule: Forbidden" + exactlyOne}},
 		"days without hours": {edit(func(s *v1alpha1.Schedule) { s.HoursOfDay = nil }), []string{"spec.schedule.hoursOfDay: Required value: daysOfWeek and hoursOfDay must be given together"}},
 		"hours without days": {edit(func(s *v1alpha1.Schedule) { s.DaysOfWeek = nil }), []string{"spec.schedule.daysOfWeek: Required value: daysOfWeek and hoursOfDay must be given together"}},
 		"mistakes in every form are reported": {
-			&v1alpha1.Schedule{DaysOfWeek: []v1alpha1.DayRange{"x"}, HoursOfDay: []v1alpha1.HourRange{"99"}, Cron: ptr.To("@every 1h")},
+			&v1alpha1.Schedule{DaysOfWeek: []v1alpha1.DayRange{"x"}, HoursOfDay: []v1alpha1.HourRange{"99"}, Cron: new("@every 1h")},
 			[]string{
 				`spec.schedule.daysOfWeek[0]: Invalid value: "x"` + dayRule,
 				`spec.schedule.hoursOfDay[0]: Invalid value: "99"` + hourRule,
@@ -90,7 +89,7 @@ func TestParseRefuses(t *testing.T) {
 		"a duration that would overflow":   {cronOf("", "@daily", "99999999999999h"), []string{`spec.schedule.duration: Invalid value: "99999999999999h": must be at most 24h`}},
 		"a duration in days":               {cronOf("", "@daily", "1d"), []string{`spec.schedule.duration: Invalid value: "1d"` + durationRule}},
 		"an empty duration":                {cronOf("", "@daily", ""), []string{`spec.schedule.duration: Invalid value: ""` + durationRule}},
-		"a duration without cron":          {edit(func(s *v1alpha1.Schedule) { s.Duration = ptr.To(v1alpha1.Duration("1h")) }), []string{"spec.schedule.duration: Forbidden: duration goes with cron only"}},
+		"a duration without cron":          {edit(func(s *v1alpha1.Schedule) { s.Duration = new(v1alpha1.Duration("1h")) }), []string{"spec.schedule.duration: Forbidden: duration goes with cron only"}},
 
 		"too many windows":              {&v1alpha1.Schedule{Windows: make([]v1alpha1.Window, 51)}, []string{"spec.schedule.windows: Too many: 51: must have at most 50 items"}},
 		"a window without days":         {editWindow(func(w *v1alpha1.Window) { w.Days = nil }), []string{"spec.schedule.windows[0].days: Required value: a window must start on some day"}},
@@ -100,7 +99,7 @@ func TestParseRefuses(t *testing.T) {
 		"a window that ends at 24:01":   {editWindow(func(w *v1alpha1.Window) { w.End = "24:01" }), []string{`spec.schedule.windows[0].end: Invalid value: "24:01": must be a local time from 00:00 to 24:00, such as 17:30`}},
 		"a window that ends at 17:60":   {editWindow(func(w *v1alpha1.Window) { w.End = "17:60" }), []string{`spec.schedule.windows[0].end: Invalid value: "17:60": must be a local time from 00:00 to 24:00, such as 17:30`}},
 		"a window that ends on no day": {
-			editWindow(func(w *v1alpha1.Window) { w.EndDay = ptr.To(v1alpha1.Weekday("mon-fri")) }),
+			editWindow(func(w *v1alpha1.Window) { w.EndDay = new(v1alpha1.Weekday("mon-fri")) }),
 			[]string{`spec.schedule.windows[0].endDay: Unsupported value: "mon-fri": supported values: "mon", "tue", "wed", "thu", "fri", "sat", "sun"`},
 		},
 
@@ -163,7 +162,7 @@ func TestParseAccepts(t *testing.T) {
 		"hours with a leading zero":           hoursOf("UTC", "mon", "09-17"),
 		"no zone":                             hoursOf("", "mon", "9"),
 		"a zone with signs":                   hoursOf("Etc/GMT+12", "mon", "9"),
-		"empty lists beside another form":     {Cron: ptr.To("@daily"), Windows: []v1alpha1.Window{}, DaysOfWeek: []v1alpha1.DayRange{}},
+		"empty lists beside another form":     {Cron: new("@daily"), Windows: []v1alpha1.Window{}, DaysOfWeek: []v1alpha1.DayRange{}},
 		"cron names in any case":              cronOf("", "0 9 * JAN-mar Mon-FRI"),
 		"cron with question marks":            cronOf("", "0 9 ? * ?"),
 		"cron with blanks around":             cronOf("", " \t0  9 * * 1\t"),

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 )
@@ -25,7 +24,7 @@ func off(from, to string) v1alpha1.ScheduleException {
 	return v1alpha1.ScheduleException{From: from, To: to, State: v1alpha1.ScheduleInactive, Reason: "holiday"}
 }
 
-func overridden(t testing.TB, spec *v1alpha1.Schedule, state v1alpha1.ScheduleState, until string) *v1alpha1.Schedule {
+func overridden(t *testing.T, spec *v1alpha1.Schedule, state v1alpha1.ScheduleState, until string) *v1alpha1.Schedule {
 	t.Helper()
 	spec.Override = &v1alpha1.ScheduleOverride{State: state, Until: metav1.NewTime(at(t, until)), Reason: "maintenance"}
 	return spec
@@ -282,7 +281,7 @@ func TestStringIsOneReadableLine(t *testing.T) {
 	many := &v1alpha1.Schedule{Timezone: "America/Argentina/Buenos_Aires"}
 	for range maxWindows {
 		many.Windows = append(many.Windows, v1alpha1.Window{
-			Days: []v1alpha1.DayRange{"mon,wed,fri,sun"}, Start: "20:00", End: "08:00", EndDay: ptr.To(v1alpha1.Weekday("sat")),
+			Days: []v1alpha1.DayRange{"mon,wed,fri,sun"}, Start: "20:00", End: "08:00", EndDay: new(v1alpha1.Weekday("sat")),
 		})
 	}
 	if got := mustParse(t, many).String(); len(got) > maxText {

@@ -61,23 +61,25 @@ func (w *weekly) active(t int64) bool {
 		return true
 	}
 	s := w.zone.at(t)
-	local := t + s.offset
-	if s.quiet(t, maxShift) {
-		start, _ := w.local(w.after(local))
-		return start <= local
+	lowest, highest := t+s.offset, t+s.offset
+	if !s.quiet(t, maxShift) {
+		lowest, highest = w.zone.lowest(t), w.zone.highest(t)
 	}
-	// A window may hold t although it does not hold its local time: in an autumn
-	// repeat, when it holds an earlier and a later instant.
-	highest := w.zone.highest(t)
-	for o := w.after(w.zone.lowest(t)); ; o = w.next(o) {
-		start, end := w.local(o)
-		if start > highest {
-			return false
-		}
+	o := w.after(lowest)
+	start, end := w.local(o)
+	if lowest == highest {
+		return start <= lowest
+	}
+	// In a repeat a window may hold t although it does not hold its local time: when
+	// it holds an earlier and a later instant.
+	for start <= highest {
 		if from, to, ok := w.zone.span(start, end); ok && from <= t && t < to {
 			return true
 		}
+		o = w.next(o)
+		start, end = w.local(o)
 	}
+	return false
 }
 
 func (w *weekly) until(t int64) int64 {

@@ -19,8 +19,9 @@ var zones sync.Map
 
 // loadZone returns the zone of an IANA name.
 func loadZone(name string) (zone, error) {
-	if known, ok := zones.Load(name); ok {
-		return known.(zone), nil //nolint:forcetypeassert // only this function stores
+	known, _ := zones.Load(name)
+	if z, ok := known.(zone); ok {
+		return z, nil
 	}
 	location, err := time.LoadLocation(name)
 	if err != nil {
