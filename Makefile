@@ -1,7 +1,8 @@
 # The version that builds and images carry. A release overrides it: make build VERSION=1.2.3
 VERSION ?= 0.1.0
 # The image that docker-build, docker-push and deploy use.
-IMAGE_NAME := ghcr.io/finos/five-spot
+# It names no registry: give yours with IMG.
+IMAGE_NAME := five-spot
 IMG ?= $(IMAGE_NAME):v$(VERSION)
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64

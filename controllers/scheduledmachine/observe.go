@@ -106,13 +106,23 @@ func (r *Reconciler) observeObject(w *world) {
 	invalid = append(invalid, machine.Validate(&sm.Spec, r.validation, path)...)
 	invalid = append(invalid, nodetaint.Validate(sm.Spec.NodeTaints, path.Child("nodeTaints"))...)
 	if len(invalid) > 0 {
-		o.Invalid = &lifecycle.Problem{Reason: v1alpha1.ScheduleInvalidReason, Message: invalid.ToAggregate().Error()}
+		o.Invalid = &lifecycle.Problem{Reason: v1alpha1.ScheduleInvalidReason, Message: firstErrors(invalid)}
 	} else {
 		w.schedule = parsed
 	}
 	o.GracefulShutdownTimeout = durationOr(sm.Spec.GracefulShutdownTimeout, defaultTimeout)
 	o.NodeDrainTimeout = durationOr(sm.Spec.NodeDrainTimeout, defaultTimeout)
 	w.Object = o
+}
+
+// firstErrors is as much of a list of errors as fits into a condition: nobody mends
+// a hundred exceptions from a message.
+func firstErrors(list field.ErrorList) string {
+	const shown = 5
+	if len(list) <= shown {
+		return list.ToAggregate().Error()
+	}
+	return fmt.Sprintf("%s, and %d more", list[:shown].ToAggregate(), len(list)-shown)
 }
 
 func durationOr(d v1alpha1.Duration, fallback time.Duration) time.Duration {
@@ -159,7 +169,7 @@ func (r *Reconciler) calendar(ctx context.Context, name string) (*schedule.Calen
 	if len(invalid) > 0 {
 		return nil, &lifecycle.Problem{
 			Reason:  v1alpha1.CalendarInvalidReason,
-			Message: fmt.Sprintf("MachineCalendar %q: %s; the machine stays as it is", name, invalid.ToAggregate()),
+			Message: fmt.Sprintf("MachineCalendar %q: %s; the machine stays as it is", name, firstErrors(invalid)),
 		}, nil
 	}
 	return calendar, nil, nil
