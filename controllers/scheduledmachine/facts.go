@@ -1,10 +1,17 @@
 package scheduledmachine
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/lifecycle"
@@ -26,8 +33,8 @@ func (w *world) statusInput(decision lifecycle.Decision, outcomes []lifecycle.Ou
 func (w *world) facts() status.Facts {
 	facts := status.Facts{
 		MachineRef:        firstOf(w.state.Ref, w.ensured.Machine),
-		BootstrapRef:      w.ensured.Bootstrap,
-		InfrastructureRef: w.ensured.Infrastructure,
+		BootstrapRef:      firstOf(w.ensured.Bootstrap, w.bootstrap),
+		InfrastructureRef: firstOf(w.ensured.Infrastructure, w.infrastructure),
 		ProviderID:        w.state.ProviderID,
 	}
 	if w.schedule != nil {
@@ -37,10 +44,6 @@ func (w *world) facts() status.Facts {
 		facts.NodeRef = &v1alpha1.ObjectReference{APIVersion: "v1", Kind: "Node", Name: w.node.Name, UID: string(w.node.UID)}
 	}
 	known := w.object.Status
-	if w.machine != nil {
-		facts.BootstrapRef = firstOf(facts.BootstrapRef, referenceTo(w.machine.Spec.Bootstrap.ConfigRef, known.BootstrapRef, w.object.Spec.BootstrapSpec))
-		facts.InfrastructureRef = firstOf(facts.InfrastructureRef, referenceTo(w.machine.Spec.InfrastructureRef, known.InfrastructureRef, w.object.Spec.InfrastructureSpec))
-	}
 	for i := range w.Leftovers {
 		leftover := &w.Leftovers[i]
 		switch schema.FromAPIVersionAndKind(leftover.APIVersion, leftover.Kind).GroupKind() {
@@ -67,6 +70,36 @@ func firstOf(refs ...*v1alpha1.ObjectReference) *v1alpha1.ObjectReference {
 	return nil
 }
 
+// observeParts names what the Machine refers to. It reads only what the status does
+// not know: a process may have stopped between creating and writing down.
+func (r *Reconciler) observeParts(ctx context.Context, w *world) error {
+	if w.machine == nil {
+		return nil
+	}
+	spec, known := w.object.Spec, w.object.Status
+	w.bootstrap = referenceTo(w.machine.Spec.Bootstrap.ConfigRef, known.BootstrapRef, spec.BootstrapSpec)
+	w.infrastructure = referenceTo(w.machine.Spec.InfrastructureRef, known.InfrastructureRef, spec.InfrastructureSpec)
+	return errors.Join(r.identify(ctx, w, w.bootstrap), r.identify(ctx, w, w.infrastructure))
+}
+
+// identify adds the UID that a reference lacks, if that can be told.
+func (r *Reconciler) identify(ctx context.Context, w *world, ref *v1alpha1.ObjectReference) error {
+	if ref == nil || ref.UID != "" {
+		return nil
+	}
+	found := &metav1.PartialObjectMetadata{}
+	found.SetGroupVersionKind(schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind))
+	err := r.live.Get(ctx, client.ObjectKey{Namespace: w.object.Namespace, Name: ref.Name}, found)
+	switch {
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err), meta.IsNoMatchError(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("failed to read %s %s: %w", ref.Kind, ref.Name, err)
+	}
+	ref.UID = string(found.UID)
+	return nil
+}
+
 // referenceTo completes what a Machine says of a provider object, which lacks version
 // and UID, by what the status said before or the spec says now.
 func referenceTo(ref clusterv1.ContractVersionedObjectReference, known *v1alpha1.ObjectReference, spec v1alpha1.ProviderObject) *v1alpha1.ObjectReference {
@@ -75,7 +108,7 @@ func referenceTo(ref clusterv1.ContractVersionedObjectReference, known *v1alpha1
 	case ref.Name == "":
 		return nil
 	case known != nil && known.Name == ref.Name && groupKindOf(known) == target:
-		return known
+		return known.DeepCopy()
 	case groupKind(spec) == target:
 		return &v1alpha1.ObjectReference{APIVersion: spec.APIVersion, Kind: spec.Kind, Name: ref.Name}
 	}

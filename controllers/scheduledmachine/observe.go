@@ -40,6 +40,10 @@ type world struct {
 	state    machine.State      // what the Machine says about itself
 	ensured  machine.Result     // how far Ensure came, after ActionEnsureMachine
 	node     *corev1.Node       // nil when it is not there or not known
+
+	// bootstrap and infrastructure are what the Machine refers to; nil when there is
+	// no Machine.
+	bootstrap, infrastructure *v1alpha1.ObjectReference
 }
 
 // foreign names the object that was in the way of creating and is not ours; empty
@@ -66,6 +70,9 @@ func (r *Reconciler) observe(ctx context.Context, sm *v1alpha1.ScheduledMachine)
 	}
 	w.Pause = observePause(sm, w.cluster)
 	if err := r.observeMachine(ctx, w); err != nil {
+		return nil, err
+	}
+	if err := r.observeParts(ctx, w); err != nil {
 		return nil, err
 	}
 	if err := r.observeNode(ctx, w); err != nil {
