@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/util/workqueue"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -108,7 +109,12 @@ func (c *Clusters) Client(ctx context.Context, cluster client.ObjectKey) (client
 
 // Source tells of clusters that were connected, disconnected or do not answer.
 func (c *Clusters) Source(name string, toRequests func(ctx context.Context, cluster client.Object) []ctrl.Request) source.Source {
-	return c.cache.GetClusterSource(name, toRequests, clustercache.WatchForProbeFailure(probeFailureEvent))
+	told := c.cache.GetClusterSource(name, toRequests, clustercache.WatchForProbeFailure(probeFailureEvent))
+	// clustercache waits until each event is taken. Were the source to end with its
+	// controller, an event at that moment would keep the manager from stopping.
+	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		return told.Start(context.WithoutCancel(ctx), queue)
+	})
 }
 
 // WatchNodes makes the controller reconcile what toRequests maps a Node of the
