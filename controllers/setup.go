@@ -90,6 +90,7 @@ func managerOptions(scheme *runtime.Scheme, opts Options) (ctrl.Options, error) 
 	return ctrl.Options{
 		Scheme:                 scheme,
 		Cache:                  caches,
+		NewCache:               newCache,
 		Client:                 client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 		Metrics:                metricsOptions(opts),
 		HealthProbeBindAddress: bindAddress(opts.HealthPort),
