@@ -57,6 +57,10 @@ func NewGate(reader client.Reader) *Gate {
 	return &Gate{client: reader}
 }
 
+// Known is whether it was looked for Cluster API at all. What Ready says before that
+// is no news.
+func (g *Gate) Known() bool { return state(g.state.Load()) != unknown }
+
 // Ready is whether the API server serves Cluster API v1beta2 and it is watched.
 func (g *Gate) Ready() bool { return state(g.state.Load()) == ready }
 

@@ -132,3 +132,12 @@ func TestGateStaysClosedUntilStartingSucceeds(t *testing.T) {
 	g.Expect(h.Ready()).To(BeTrue())
 	g.Expect(h.starts).To(Equal(2))
 }
+
+func TestGateSaysWhetherItHasLooked(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	h := newHarness(t)
+	g.Expect(h.Known()).To(BeFalse())
+	g.Expect(h.lookOnce(t.Context())).To(Succeed())
+	g.Expect(h.Known()).To(BeTrue())
+}

@@ -37,6 +37,13 @@ const (
 	// sleepJitter spreads the looks of many objects over this part of maxSleep.
 	sleepJitter = 0.1
 
+	// capiRetry is when to look again, after a start, whether it is known by now if
+	// Cluster API is there. That takes one read.
+	capiRetry = 250 * time.Millisecond
+
+	// nodeRetry is when to look again for a Node that is not known.
+	nodeRetry = 30 * time.Second
+
 	// maxPasses bounds how often one reconcile decides again at once, after a decision
 	// that only wrote down a clock.
 	maxPasses = 4
@@ -61,6 +68,10 @@ type Options struct {
 
 // CAPI tells whether Cluster API is there.
 type CAPI interface {
+	// Known is whether it was looked for Cluster API at all. Nothing is decided before
+	// that: a start would show every running machine as waiting for Cluster API.
+	Known() bool
+
 	// Ready is whether the API server serves Cluster API v1beta2 and it is watched.
 	Ready() bool
 
@@ -136,6 +147,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 
+	if !r.capi.Known() {
+		return ctrl.Result{RequeueAfter: capiRetry, Priority: ptr.To(priority(sm))}, nil
+	}
 	result, err := r.reconcile(ctx, sm)
 	r.metrics.Reconciled(sm.Status.Phase, err, r.clock.Since(started))
 	if apierrors.IsConflict(err) {
@@ -311,6 +325,7 @@ func (r *Reconciler) wake(w *world, decision lifecycle.Decision, outcomes []life
 		}
 	}
 	earliest(decision.WakeAt)
+	earliest(w.nodeRetryAt)
 	for i := range outcomes {
 		earliest(outcomes[i].RetryAt)
 	}

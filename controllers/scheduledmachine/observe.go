@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/util/annotations"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
@@ -40,6 +41,10 @@ type world struct {
 	state    machine.State      // what the Machine says about itself
 	ensured  machine.Result     // how far Ensure came, after ActionEnsureMachine
 	node     *corev1.Node       // nil when it is not there or not known
+
+	// nodeRetryAt is when to look again for a Node that is not known; zero when it is
+	// known or not needed.
+	nodeRetryAt time.Time
 
 	// bootstrap and infrastructure are what the Machine refers to; nil when there is
 	// no Machine.
@@ -293,12 +298,10 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) error {
 	}
 	key := clusterKey(w.object)
 	err := r.watchNodes(ctx, key)
-	if errors.Is(err, workload.ErrNotConnected) {
-		r.clusters.Connect(key)
-		return nil
-	}
 	if err != nil {
-		return err
+		r.clusters.Connect(key)
+		r.withoutNode(ctx, w, err)
+		return nil
 	}
 	w.Cluster.Reachable = true
 	w.Node.Known = true
@@ -306,12 +309,9 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) error {
 		return nil
 	}
 	node, err := r.clusters.Node(ctx, key, name, providerID)
-	if errors.Is(err, workload.ErrNotConnected) {
-		w.Cluster.Reachable, w.Node.Known = false, false
-		return nil
-	}
 	if err != nil {
-		return err
+		r.withoutNode(ctx, w, err)
+		return nil
 	}
 	w.Node.Name = name
 	if node == nil {
@@ -328,6 +328,19 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) error {
 	w.Node.ReclaimRequested = requested
 	w.Node.ReclaimReason = reason
 	return nil
+}
+
+// withoutNode goes on without knowing the Node. Whatever is wrong in the workload
+// cluster, or with the rights of its kubeconfig, must not keep the kill switch, the
+// schedule or a timeout from having its effect. Not every recovery is told, so it is
+// looked at again, which asks no API server.
+func (r *Reconciler) withoutNode(ctx context.Context, w *world, err error) {
+	w.Cluster.Reachable, w.Node = false, lifecycle.Node{}
+	w.nodeRetryAt = w.Now.Add(nodeRetry)
+	if !errors.Is(err, workload.ErrNotConnected) {
+		r.metrics.Failed(err)
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to look at the Node, going on without it")
+	}
 }
 
 // nodeToRead is the Node of the Machine. When a reclaim has removed that, it is the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +13,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 )
+
+// nodeReadTimeout bounds the read of a Node. It comes from a cache, which makes its
+// reader wait until it is filled: for ever where the kubeconfig does not allow to
+// list Nodes or the API server is slow to answer.
+const nodeReadTimeout = time.Second
 
 // Node reads the Node of the given name. It returns nil when there is none, and
 // when its providerID is another than the given one, unless either is empty: such a
@@ -22,6 +28,8 @@ func (c *Clusters) Node(ctx context.Context, cluster client.ObjectKey, name, pro
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, nodeReadTimeout)
+	defer cancel()
 	node := &corev1.Node{}
 	if err := workloadClient.Get(ctx, client.ObjectKey{Name: name}, node); err != nil {
 		if apierrors.IsNotFound(err) {
