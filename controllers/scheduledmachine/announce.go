@@ -3,6 +3,7 @@ package scheduledmachine
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -29,13 +30,27 @@ func (r *Reconciler) announce(
 		timeouts:    r.announced.News(w.object.UID, decision.Timeouts),
 		reconcileID: string(controller.ReconcileIDFromContext(ctx)),
 	}
+	c.timeouts = slices.DeleteFunc(c.timeouts, c.told)
 	if c.before.Phase != c.after.Phase {
 		ctrl.LoggerFrom(ctx).Info("Phase changed", "from", c.before.Phase, "to", c.after.Phase, "rule", decision.Rule, "reason", decision.Reason)
 	}
 	for _, a := range announcements(c) {
-		r.recorder.Eventf(w.object, nil, a.eventType, a.reason, a.action, "%s", a.note)
+		r.recorder.Eventf(w.object, nil, a.eventType, a.reason, a.action, "%s", shortened(a.note))
 	}
 	r.measure(w, c)
+}
+
+// maxNote is how many bytes of a note the API server takes; it refuses an event with
+// more.
+const maxNote = 1024
+
+// shortened is a note that the API server takes, cut between two characters.
+func shortened(note string) string {
+	const more = "..."
+	if len(note) <= maxNote {
+		return note
+	}
+	return strings.ToValidUTF8(note[:maxNote-len(more)], "") + more
 }
 
 // measure counts what a change is worth counting.
@@ -57,7 +72,7 @@ func (r *Reconciler) measure(w *world, c change) {
 	if slices.Contains(c.timeouts, lifecycle.TimeoutFinalizer) {
 		r.metrics.FinalizerCleanupTimedOut()
 	}
-	if c.becameActive() && w.machine != nil {
+	if c.joined() && w.machine != nil {
 		r.metrics.MachineJoined(w.Now.Sub(w.machine.CreationTimestamp.Time))
 	}
 	r.measureLag(w, c)

@@ -169,6 +169,13 @@ func announceTimeouts(c change) []announcement {
 	return all
 }
 
+// told is whether the last status told of a timeout already, so that a restart does
+// not announce it again. Those of a shutdown end with what they lead to.
+func (c change) told(timeout lifecycle.Timeout) bool {
+	lasting := timeout == lifecycle.TimeoutJoin || timeout == lifecycle.TimeoutFinalizer
+	return lasting && c.before.Phase == c.after.Phase && c.before.Message == c.after.Message
+}
+
 func blockedBy(drain *v1alpha1.DrainStatus) string {
 	if drain == nil || len(drain.BlockedBy) == 0 {
 		return ""
@@ -193,6 +200,14 @@ func announceMachine(c change) []announcement {
 
 func (c change) becameActive() bool {
 	return c.after.Phase == v1alpha1.PhaseActive && c.before.Phase != v1alpha1.PhaseActive && c.before.Phase != v1alpha1.PhaseShuttingDown
+}
+
+// joined is whether the Machine is up for the first time, and not merely shown as
+// such again.
+func (c change) joined() bool {
+	known := meta.FindStatusCondition(c.before.Conditions, v1alpha1.MachineReadyCondition)
+	wasUp := known != nil && known.Status == metav1.ConditionTrue && c.before.MachineRef != nil
+	return c.becameActive() && !wasUp
 }
 
 func announceConditions(c change) []announcement {

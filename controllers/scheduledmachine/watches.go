@@ -69,7 +69,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 	r.all = make(chan event.GenericEvent, 1)
 	built, err := ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).
-		Watches(&v1alpha1.ScheduledMachine{}, byPriority(), builder.WithPredicates(r.ownedHere(), specOrMetadataChanged())).
+		Watches(&v1alpha1.ScheduledMachine{}, byPriority(r.forget), builder.WithPredicates(r.ownedHere(), specOrMetadataChanged())).
 		Watches(&v1alpha1.MachineCalendar{}, handler.EnqueueRequestsFromMapFunc(r.calendarToObjects),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(r.all, handler.EnqueueRequestsFromMapFunc(r.everyObject))).
@@ -92,8 +92,10 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 }
 
 // byPriority enqueues objects with their own priority, so that also after a fail-over,
-// when all are listed at once, those that matter most go first.
-func byPriority() handler.EventHandler {
+// when all are listed at once, those that matter most go first. Of an object that is
+// gone there is nothing to reconcile; forget drops what is kept of it in memory, also
+// when somebody else took its finalizer away.
+func byPriority(forget func(uid types.UID)) handler.EventHandler {
 	add := func(obj client.Object, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 		request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
 		sm, isObject := obj.(*v1alpha1.ScheduledMachine)
@@ -110,6 +112,9 @@ func byPriority() handler.EventHandler {
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 			add(e.ObjectNew, queue)
+		},
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+			forget(e.Object.GetUID())
 		},
 	}
 }
@@ -270,7 +275,10 @@ func specOrMetadataChanged() predicate.Predicate {
 		predicate.GenerationChangedPredicate{},
 		predicate.AnnotationChangedPredicate{},
 		predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-			return e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+			// After a gap in the watch, an object that was deleted and created again comes
+			// as a change of its UID.
+			return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() ||
+				e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
 		}},
 	)
 }
