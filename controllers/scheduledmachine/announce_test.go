@@ -123,3 +123,15 @@ func TestWhichChangesOfAnObjectAreLookedAt(t *testing.T) {
 		})
 	}
 }
+
+func TestTheEndOfADeletedMachineIsAnnounced(t *testing.T) {
+	t.Parallel()
+	sm := deskSM(func(sm *v1alpha1.ScheduledMachine) {
+		deleted(sm)
+		active(sm)
+	})
+	h := newHarness(t, clusterAPI{known: true, ready: true}, nil, sm, tradingCluster())
+	_, err := h.reconcile()
+	h.g.Expect(err).NotTo(HaveOccurred())
+	h.g.Expect(h.told()).To(ContainElement(eventMachineGone))
+}

@@ -303,6 +303,8 @@ func (r *Reconciler) describe(ctx context.Context, w *world, decision lifecycle.
 	patch := client.MergeFromWithOptions(w.object.DeepCopy(), client.MergeFromWithOptimisticLock{})
 	if err := r.client.Status().Patch(ctx, after, patch, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
 		if apierrors.IsNotFound(err) && decision.Has(lifecycle.ActionReleaseFinalizer) {
+			// Nobody reads it any more, but what it says is still to be announced.
+			w.object.Status = described
 			return false, nil
 		}
 		return false, fmt.Errorf("failed to patch the status: %w", err)

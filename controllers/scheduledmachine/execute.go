@@ -102,8 +102,7 @@ func (r *Reconciler) deleteLeftovers(ctx context.Context, w *world) lifecycle.Ou
 	if err := r.machines.DeleteLeftovers(ctx, w.object, w.Leftovers); err != nil {
 		return failed(err)
 	}
-	// No watch tells when a provider is done with them.
-	return lifecycle.Outcome{State: lifecycle.OutcomePending, Changed: true, RetryAt: w.Now.Add(goneCheck)}
+	return lifecycle.Outcome{State: lifecycle.OutcomePending, Changed: true}
 }
 
 // disableSchedule turns the schedule off in the spec, so that it stays off until

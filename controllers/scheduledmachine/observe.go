@@ -238,7 +238,7 @@ func (r *Reconciler) observeMachine(ctx context.Context, w *world) error {
 		return fmt.Errorf("failed to get Machine %s: %w", machine.Key(w.object), err)
 	}
 	r.takeMachine(w, found)
-	return nil
+	return r.observeLeftovers(ctx, w)
 }
 
 func (r *Reconciler) confirmMachineAbsent(ctx context.Context, w *world) error {
@@ -251,13 +251,23 @@ func (r *Reconciler) confirmMachineAbsent(ctx context.Context, w *world) error {
 	}
 	if found != nil {
 		r.takeMachine(w, found)
+	} else {
+		w.Machine.ConfirmedAbsent = true
+	}
+	return r.observeLeftovers(ctx, w)
+}
+
+// observeLeftovers looks for objects of ours that are there without a Machine of
+// ours, also where somebody else's has taken its name.
+func (r *Reconciler) observeLeftovers(ctx context.Context, w *world) error {
+	if w.machine != nil || w.Object.AtRest() {
 		return nil
 	}
-	w.Machine.ConfirmedAbsent = true
-	w.Leftovers, err = r.machines.Leftovers(ctx, w.object)
+	leftovers, err := r.machines.Leftovers(ctx, w.object)
 	if err != nil {
 		return fmt.Errorf("failed to look for leftovers: %w", err)
 	}
+	w.Leftovers = leftovers
 	return nil
 }
 

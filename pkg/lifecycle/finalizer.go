@@ -48,7 +48,9 @@ func overdue(o Observation, d Decision) Decision {
 	d.Message = "The deletion has taken longer than --finalizer-timeout; left: " + left(o)
 	accepted := o.Machine.Deleting || (!o.Machine.Exists && o.Machine.ConfirmedAbsent)
 	if o.Settings.ForceFinalizer && accepted {
-		return released(o, d)
+		// What is still tried comes after it: it has failed for as long as this took,
+		// and one effect that fails ends all that follow.
+		d.Actions = append(released(o, Decision{}).Actions, d.Actions...)
 	}
 	return d
 }

@@ -70,11 +70,11 @@ func TestDeleting(t *testing.T) {
 		},
 		"past the finalizer timeout leftovers do not hold the object": {
 			running(confirmedGone, leftovers, deletedAt("09:40:00"), shutdown(deletedReason, "09:40:00")),
-			"deleting ShuttingDown ShuttingDown do:DeleteLeftovers do:ReleaseFinalizer {Deleted 09:40:00} passed:finalizerTimeout wake:10:00:02",
+			"deleting ShuttingDown ShuttingDown do:ReleaseFinalizer do:DeleteLeftovers {Deleted 09:40:00} passed:finalizerTimeout wake:10:00:30",
 		},
 		"past the finalizer timeout an unconfirmed absence holds the object": {
 			running(notInCache, deletedAt("09:40:00"), shutdown(deletedReason, "09:40:00")),
-			"deleting ShuttingDown ShuttingDown {Deleted 09:40:00} passed:finalizerTimeout wake:10:00:02",
+			"deleting ShuttingDown ShuttingDown {Deleted 09:40:00} passed:finalizerTimeout wake:10:00:30",
 		},
 		"a finalizer that may not be forced stays": {
 			running(deletedAt("09:40:00"), keepFinalizer, machineDeleting, skipping, shutdown(deletedReason, "09:40:00")),

@@ -69,7 +69,7 @@ func (r removal) begin(o Observation) Decision {
 // finish waits until nothing is left. A Machine that the cache does not show may
 // still be there, so only an uncached read counts.
 func (r removal) finish(o Observation) Decision {
-	d := r.step(o, "making sure that the Machine is gone", o.Now.Add(recheckAfter))
+	d := r.step(o, "making sure that the Machine is gone", recheck(o))
 	if o.Machine.ConfirmedAbsent {
 		d.Message = r.cause + "; deleting objects that no Machine adopted: " + names(o.Leftovers)
 		d.Actions = []Action{{Kind: ActionDeleteLeftovers}}

@@ -8,8 +8,10 @@ const (
 	boundarySlack = 100 * time.Millisecond
 
 	// recheckAfter is how soon something is looked at again that no event tells
-	// about: the absence of a Machine and objects on their way out.
-	recheckAfter = 2 * time.Second
+	// about: the absence of a Machine and objects on their way out. What takes long
+	// is looked at less often, down to once in maxRecheckAfter.
+	recheckAfter    = 2 * time.Second
+	maxRecheckAfter = 30 * time.Second
 
 	// referencesRecheckAfter is how soon Secrets, rights and kinds are looked at
 	// again; no watch tells about them.
@@ -18,6 +20,13 @@ const (
 	// foreignRecheckAfter is how soon an object that is in the way is looked at again.
 	foreignRecheckAfter = time.Minute
 )
+
+// recheck is when to look again for the end of a shutdown: a thirtieth of what it has
+// taken so far.
+func recheck(o Observation) time.Time {
+	taken := o.Now.Sub(o.Object.Shutdown.StartedAt.Time)
+	return o.Now.Add(min(max(taken/30, recheckAfter), maxRecheckAfter))
+}
 
 // wake is the first instant after now among those given and the schedule's next
 // change; zero when there is none.

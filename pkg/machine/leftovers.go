@@ -43,8 +43,9 @@ type candidate struct {
 	gvk  schema.GroupVersionKind
 	name string
 
-	// recorded is whether the status says that the object was created.
-	recorded bool
+	// recorded is the UID of the object that the status says was created; empty when
+	// it says nothing.
+	recorded types.UID
 }
 
 // candidates are what the status recorded, and what the present spec would create:
@@ -62,7 +63,7 @@ func candidates(sm *v1alpha1.ScheduledMachine) []candidate {
 	}
 	for _, ref := range []*v1alpha1.ObjectReference{sm.Status.BootstrapRef, sm.Status.InfrastructureRef} {
 		if ref != nil {
-			add(candidate{gvk: schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind), name: ref.Name, recorded: true})
+			add(candidate{gvk: schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind), name: ref.Name, recorded: types.UID(ref.UID)})
 		}
 	}
 	for _, part := range partsOf(sm) {
@@ -78,11 +79,21 @@ func (o *Objects) candidate(ctx context.Context, sm *v1alpha1.ScheduledMachine, 
 		return nil, err
 	}
 	found, err := o.head(ctx, c.gvk, client.ObjectKey{Namespace: Namespace(sm), Name: c.name})
-	if apierrors.IsForbidden(err) && !c.recorded {
+	switch {
+	case !apierrors.IsForbidden(err):
+		return found, err
+	case c.recorded == "":
 		// Without the right to read we did not create it either.
 		return nil, nil //nolint:nilnil // No object is an answer.
 	}
-	return found, err
+	// The right was taken away since. What cannot be seen to be gone counts as there,
+	// so that the status names it and --finalizer-timeout ends the wait for it.
+	unseen := &metav1.PartialObjectMetadata{}
+	unseen.SetGroupVersionKind(c.gvk)
+	unseen.SetNamespace(Namespace(sm))
+	unseen.SetName(c.name)
+	unseen.SetUID(c.recorded)
+	return unseen, nil
 }
 
 // DeleteLeftovers deletes the objects that refs name by UID, in the namespace of

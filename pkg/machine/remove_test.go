@@ -326,8 +326,12 @@ func TestLeftoversThatMayNotBeRead(t *testing.T) {
 		t.Errorf("what we could not have created holds us up: %v, %v", refs, err)
 	}
 	sm.Status.InfrastructureRef = reference(remoteKind, present(t, sm, sm.Spec.InfrastructureSpec))
-	if _, err := w.objects.Leftovers(t.Context(), sm); !apierrors.IsForbidden(err) {
-		t.Errorf("what we did create is passed over: %v", err)
+	refs, err := w.objects.Leftovers(t.Context(), sm)
+	if err != nil {
+		t.Fatalf("a right that was taken away holds everything up: %v", err)
+	}
+	if diff := cmp.Diff([]v1alpha1.ObjectReference{*sm.Status.InfrastructureRef}, refs); diff != "" {
+		t.Errorf("what we did create counts as there (-want +got):\n%s", diff)
 	}
 }
 
