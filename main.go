@@ -63,11 +63,20 @@ func newLogger(opts controllers.Options) logr.Logger {
 	if opts.Verbose {
 		level = max(level, 2)
 	}
-	encoder := zap.JSONEncoder()
+	encoder := zap.JSONEncoder(readable)
 	if opts.LogFormat == "text" {
-		encoder = zap.ConsoleEncoder(func(c *zapcore.EncoderConfig) { c.EncodeTime = zapcore.RFC3339TimeEncoder })
+		encoder = zap.ConsoleEncoder(readable)
 	}
 	return zap.New(encoder, zap.Level(zapcore.Level(-level)), zap.StacktraceLevel(zapcore.PanicLevel)) //nolint:gosec // The level is from 0 to 5.
+}
+
+// readable writes times as RFC 3339 and calls every level above 0 debug, which is what
+// people and log collectors know.
+func readable(c *zapcore.EncoderConfig) {
+	c.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	c.EncodeLevel = func(level zapcore.Level, out zapcore.PrimitiveArrayEncoder) {
+		out.AppendString(max(level, zapcore.DebugLevel).String())
+	}
 }
 
 // restConfig reads the kubeconfig, or uses the ServiceAccount of the Pod.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"strconv"
 
@@ -35,6 +36,8 @@ import (
 	"github.com/finos/five-spot/pkg/sharding"
 	"github.com/finos/five-spot/pkg/workload"
 )
+
+var errNotLeading = errors.New("this replica does not lead")
 
 // userAgent is what audit logs show.
 const userAgent = "five-spot"
@@ -187,10 +190,10 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 	if err := reconciler.SetupWithManager(ctx, mgr, opts.Concurrency); err != nil {
 		return err
 	}
-	opts.Registry.MustRegister(metrics.NewMachines(reconciler.Phases))
+	opts.Registry.MustRegister(metrics.NewMachines(whileLeading(mgr, reconciler.Phases)))
 
-	start := func(ctx context.Context) error {
-		workloads, err := workload.New(ctx, mgr, workload.Options{
+	connect := kept(func(ctx context.Context) (*workload.Clusters, error) {
+		return workload.New(ctx, mgr, workload.Options{
 			SecretReader: mgr.GetAPIReader(),
 			Wanted:       reconciler.WantsCluster,
 			UserAgent:    userAgent,
@@ -198,10 +201,43 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 			Burst:        opts.KubeAPIBurst,
 			Concurrency:  opts.Concurrency,
 		})
+	})
+	start := func(ctx context.Context) error {
+		workloads, err := connect(ctx)
 		if err != nil {
 			return err
 		}
 		return reconciler.WatchClusterAPI(ctx, mgr.GetCache(), workloads)
 	}
 	return gate.SetupWithManager(mgr, start, announceClusterAPI(mgr, opts, telemetry, reconciler.ReconcileAll))
+}
+
+// whileLeading lists only where this replica leads, so that a sum over all replicas
+// counts every object once.
+func whileLeading(mgr ctrl.Manager, list func() (iter.Seq[v1alpha1.Phase], error)) func() (iter.Seq[v1alpha1.Phase], error) {
+	return func() (iter.Seq[v1alpha1.Phase], error) {
+		select {
+		case <-mgr.Elected():
+			return list()
+		default:
+			return nil, errNotLeading
+		}
+	}
+}
+
+// kept makes a value when it is first asked for, again until that succeeds, and then
+// never again. What is added to a manager cannot be taken away: made anew for each
+// attempt of something larger, it would run many times over.
+func kept[T any](produce func(ctx context.Context) (T, error)) func(ctx context.Context) (T, error) {
+	var value T
+	made := false
+	return func(ctx context.Context) (T, error) {
+		if made {
+			return value, nil
+		}
+		var err error
+		value, err = produce(ctx)
+		made = err == nil
+		return value, err
+	}
 }

@@ -2,8 +2,6 @@ package scheduledmachine
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
@@ -72,32 +71,34 @@ func firstOf(refs ...*v1alpha1.ObjectReference) *v1alpha1.ObjectReference {
 
 // observeParts names what the Machine refers to. It reads only what the status does
 // not know: a process may have stopped between creating and writing down.
-func (r *Reconciler) observeParts(ctx context.Context, w *world) error {
+func (r *Reconciler) observeParts(ctx context.Context, w *world) {
 	if w.machine == nil {
-		return nil
+		return
 	}
 	spec, known := w.object.Spec, w.object.Status
 	w.bootstrap = referenceTo(w.machine.Spec.Bootstrap.ConfigRef, known.BootstrapRef, spec.BootstrapSpec)
 	w.infrastructure = referenceTo(w.machine.Spec.InfrastructureRef, known.InfrastructureRef, spec.InfrastructureSpec)
-	return errors.Join(r.identify(ctx, w, w.bootstrap), r.identify(ctx, w, w.infrastructure))
+	r.identify(ctx, w, w.bootstrap)
+	r.identify(ctx, w, w.infrastructure)
 }
 
-// identify adds the UID that a reference lacks, if that can be told.
-func (r *Reconciler) identify(ctx context.Context, w *world, ref *v1alpha1.ObjectReference) error {
+// identify adds the UID that a reference lacks, if that can be told. A provider whose
+// kind cannot be read, for example because its conversion webhook is down, must not
+// hold up what is decided about the Machine.
+func (r *Reconciler) identify(ctx context.Context, w *world, ref *v1alpha1.ObjectReference) {
 	if ref == nil || ref.UID != "" {
-		return nil
+		return
 	}
 	found := &metav1.PartialObjectMetadata{}
 	found.SetGroupVersionKind(schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind))
 	err := r.live.Get(ctx, client.ObjectKey{Namespace: w.object.Namespace, Name: ref.Name}, found)
 	switch {
-	case apierrors.IsNotFound(err), apierrors.IsForbidden(err), meta.IsNoMatchError(err):
-		return nil
-	case err != nil:
-		return fmt.Errorf("failed to read %s %s: %w", ref.Kind, ref.Name, err)
+	case err == nil:
+		ref.UID = string(found.UID)
+	case !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) && !meta.IsNoMatchError(err):
+		r.metrics.Failed(err)
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to read what the Machine refers to, going on without its UID", "kind", ref.Kind)
 	}
-	ref.UID = string(found.UID)
-	return nil
 }
 
 // referenceTo completes what a Machine says of a provider object, which lacks version

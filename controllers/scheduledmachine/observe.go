@@ -77,9 +77,7 @@ func (r *Reconciler) observe(ctx context.Context, sm *v1alpha1.ScheduledMachine)
 	if err := r.observeMachine(ctx, w); err != nil {
 		return nil, err
 	}
-	if err := r.observeParts(ctx, w); err != nil {
-		return nil, err
-	}
+	r.observeParts(ctx, w)
 	if err := r.observeNode(ctx, w); err != nil {
 		return nil, err
 	}

@@ -77,3 +77,18 @@ func TestANodeThatCannotBeReadIsLookedAtAgainSoon(t *testing.T) {
 	reachable := meta.FindStatusCondition(h.read().Status.Conditions, v1alpha1.WorkloadClusterReachableCondition)
 	h.g.Expect(reachable.Status).To(Equal(metav1.ConditionFalse))
 }
+
+func TestAProviderWhoseKindCannotBeReadHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	sm := deskSM(active)
+	sm.Spec.KillSwitch = true
+	h := newHarness(t, clusterAPI{known: true, ready: true}, []client.Object{readyNode(nil)}, sm, tradingCluster(), runningMachine(sm))
+	h.refuse = func(request string) error {
+		if request == "get RemoteMachine" {
+			return apierrors.NewInternalError(errors.New("conversion webhook failed"))
+		}
+		return nil
+	}
+	_, err := h.reconcile()
+	h.g.Expect(h.requests).To(ContainElement("delete Machine"), "%v", err)
+}
