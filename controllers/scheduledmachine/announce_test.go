@@ -8,7 +8,6 @@ import (
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -55,7 +54,7 @@ func TestAMachineJoinsOnceHoweverOftenItIsShownAsActiveAgain(t *testing.T) {
 	edit := func(change func(*v1alpha1.ScheduledMachine), phase v1alpha1.Phase) {
 		edited := h.read()
 		change(edited)
-		h.g.Expect(h.api.Update(h.ctx, edited)).To(Succeed())
+		h.g.Expect(h.api.Update(h.t.Context(), edited)).To(Succeed())
 		_, err := h.reconcile()
 		h.g.Expect(err).NotTo(HaveOccurred())
 		h.g.Expect(h.read().Status.Phase).To(Equal(phase))
@@ -110,7 +109,7 @@ func TestWhichChangesOfAnObjectAreLookedAt(t *testing.T) {
 		"a change of its spec":               {change: func(sm *v1alpha1.ScheduledMachine) { sm.Generation++ }, want: true},
 		"a change of its annotations":        {change: func(sm *v1alpha1.ScheduledMachine) { sm.Annotations = map[string]string{"a": "b"} }, want: true},
 		"the begin of its deletion": {change: func(sm *v1alpha1.ScheduledMachine) {
-			sm.DeletionTimestamp = ptr.To(sm.CreationTimestamp)
+			sm.DeletionTimestamp = new(sm.CreationTimestamp)
 			sm.DeletionTimestamp.Time = inWindow
 		}, want: true},
 		"not a change of nothing but a label": {change: func(sm *v1alpha1.ScheduledMachine) { sm.Labels = map[string]string{"a": "b"} }},

@@ -148,16 +148,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 
 	if !r.capi.Known() {
-		return ctrl.Result{RequeueAfter: capiRetry, Priority: ptr.To(priority(sm))}, nil
+		return ctrl.Result{RequeueAfter: capiRetry, Priority: new(priority(sm))}, nil
 	}
 	result, err := r.reconcile(ctx, sm)
 	r.metrics.Reconciled(sm.Status.Phase, err, r.clock.Since(started))
 	if apierrors.IsConflict(err) {
 		// Somebody else wrote first: decide again on what they wrote.
-		r.written.Doubt(sm.UID)
+		retry := r.written.Doubt(sm.UID)
 		ctrl.LoggerFrom(ctx).V(2).Info("Object was changed meanwhile, deciding again", "error", err.Error())
-		return ctrl.Result{RequeueAfter: firstRetry, Priority: new(priority(sm))}, nil
+		return ctrl.Result{RequeueAfter: retry, Priority: new(priority(sm))}, nil
 	}
+	r.written.Accept(sm.UID)
 	return result, err
 }
 

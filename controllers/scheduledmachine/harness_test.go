@@ -130,7 +130,7 @@ func (c clusterAPI) MachinesImpossible() bool { return c.impossible }
 type harness struct {
 	*Reconciler
 	g        *WithT
-	ctx      context.Context
+	t        *testing.T
 	api      client.Client
 	workload client.Client
 	clock    *clocktesting.FakeClock
@@ -158,7 +158,7 @@ func newHarness(t *testing.T, capi CAPI, nodes []client.Object, objs ...client.O
 		mapper.Add(gvk, meta.RESTScopeNamespace)
 	}
 	h := &harness{
-		g: NewWithT(t), ctx: t.Context(), clock: clocktesting.NewFakeClock(inWindow),
+		g: NewWithT(t), t: t, clock: clocktesting.NewFakeClock(inWindow),
 		events: events.NewFakeRecorder(100), registry: prometheus.NewRegistry(),
 	}
 	base := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(objs...).
@@ -220,12 +220,12 @@ func (h *harness) interceptor() interceptor.Funcs {
 }
 
 func (h *harness) reconcile() (ctrl.Result, error) {
-	return h.Reconcile(h.ctx, reconcile.Request{NamespacedName: deskKey})
+	return h.Reconcile(h.t.Context(), reconcile.Request{NamespacedName: deskKey})
 }
 
 func (h *harness) read() *v1alpha1.ScheduledMachine {
 	sm := &v1alpha1.ScheduledMachine{}
-	h.g.Expect(h.api.Get(h.ctx, deskKey, sm)).To(Succeed())
+	h.g.Expect(h.api.Get(h.t.Context(), deskKey, sm)).To(Succeed())
 	return sm
 }
 

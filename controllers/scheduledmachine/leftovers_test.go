@@ -7,13 +7,11 @@ import (
 	"testing"
 	"time"
 
+	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-
-	. "github.com/onsi/gomega"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 )
@@ -52,7 +50,7 @@ func TestTheFinalizerTimeoutEndsTheWaitForAnObjectThatCannotBeRemoved(t *testing
 			}
 			_, err := h.reconcile()
 			h.g.Expect(err).To(MatchError(ContainSubstring("forbidden")))
-			err = h.api.Get(h.ctx, deskKey, &v1alpha1.ScheduledMachine{})
+			err = h.api.Get(h.t.Context(), deskKey, &v1alpha1.ScheduledMachine{})
 			h.g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "the finalizer is released")
 			h.g.Expect(h.told()).To(ContainElement(eventFinalizerCleanupTimedOut))
 			h.g.Expect(h.requests).To(ContainElement("delete RemoteMachine"), "and it is tried to the last")
@@ -64,7 +62,7 @@ func TestAnObjectThatMayNoLongerBeReadIsNamedInTheStatus(t *testing.T) {
 	t.Parallel()
 	sm := deskSM(func(sm *v1alpha1.ScheduledMachine) {
 		deleted(sm)
-		sm.DeletionTimestamp = ptr.To(metav1.NewTime(inWindow.Add(-time.Minute)))
+		sm.DeletionTimestamp = new(metav1.NewTime(inWindow.Add(-time.Minute)))
 		sm.Status.Shutdown.StartedAt = *sm.DeletionTimestamp
 	})
 	h := newHarness(t, clusterAPI{known: true, ready: true}, nil, sm, tradingCluster(), providerObject(sm, remoteKind))
@@ -83,7 +81,7 @@ func TestPartsAreRemovedAlsoWhereSomebodyElsesMachineHasTakenTheName(t *testing.
 	t.Parallel()
 	sm := deskSM(func(sm *v1alpha1.ScheduledMachine) {
 		sm.Status.Phase = v1alpha1.PhasePending
-		sm.Spec.Schedule.Enabled = ptr.To(false)
+		sm.Spec.Schedule.Enabled = new(false)
 	})
 	foreign := runningMachine(sm)
 	foreign.OwnerReferences = nil
@@ -94,11 +92,11 @@ func TestPartsAreRemovedAlsoWhereSomebodyElsesMachineHasTakenTheName(t *testing.
 		h.g.Expect(err).NotTo(HaveOccurred())
 	}
 	h.g.Expect(h.read().Status.Phase).To(Equal(v1alpha1.PhaseDisabled))
-	h.g.Expect(h.api.Get(h.ctx, deskKey, &clusterv1.Machine{})).To(Succeed())
+	h.g.Expect(h.api.Get(h.t.Context(), deskKey, &clusterv1.Machine{})).To(Succeed())
 	for _, gvk := range []schema.GroupVersionKind{configKind, remoteKind} {
 		part := &metav1.PartialObjectMetadata{}
 		part.SetGroupVersionKind(gvk)
-		err := h.api.Get(h.ctx, deskKey, part)
+		err := h.api.Get(h.t.Context(), deskKey, part)
 		h.g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), gvk.Kind)
 	}
 }
@@ -108,7 +106,7 @@ func TestAPartThatIsLongInGoingIsAskedForLessAndLessOften(t *testing.T) {
 	sm := deskSM(func(sm *v1alpha1.ScheduledMachine) {
 		deleted(sm)
 		sm.DeletionTimestamp = nil
-		sm.Spec.Schedule.Enabled = ptr.To(false)
+		sm.Spec.Schedule.Enabled = new(false)
 		sm.Status.Shutdown.Reason = v1alpha1.ShutdownDisabled
 	})
 	stuck := providerObject(sm, remoteKind)

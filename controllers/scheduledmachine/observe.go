@@ -78,9 +78,7 @@ func (r *Reconciler) observe(ctx context.Context, sm *v1alpha1.ScheduledMachine)
 		return nil, err
 	}
 	r.observeParts(ctx, w)
-	if err := r.observeNode(ctx, w); err != nil {
-		return nil, err
-	}
+	r.observeNode(ctx, w)
 	if w.machine == nil {
 		w.CreateNotBefore = r.creations.NotBefore(sm.UID, w.Now)
 		if w.Machine.Foreign == "" {
@@ -299,31 +297,31 @@ func namesNode(known *v1alpha1.ScheduledMachineStatus, state machine.State) bool
 
 // observeNode reads the Node from the workload cluster's cache and sees to it that
 // changes of Nodes there are told.
-func (r *Reconciler) observeNode(ctx context.Context, w *world) error {
+func (r *Reconciler) observeNode(ctx context.Context, w *world) {
 	name, providerID, needed := nodeToRead(w)
 	if w.cluster == nil || !needed {
-		return nil
+		return
 	}
 	key := clusterKey(w.object)
 	err := r.watchNodes(ctx, key)
 	if err != nil {
 		r.clusters.Connect(key)
 		r.withoutNode(ctx, w, err)
-		return nil
+		return
 	}
 	w.Cluster.Reachable = true
 	w.Node.Known = true
 	if name == "" {
-		return nil
+		return
 	}
 	node, err := r.clusters.Node(ctx, key, name, providerID)
 	if err != nil {
 		r.withoutNode(ctx, w, err)
-		return nil
+		return
 	}
 	w.Node.Name = name
 	if node == nil {
-		return nil
+		return
 	}
 	reason, requested := nodemark.ReclaimRequested(node)
 	w.node = node
@@ -335,7 +333,6 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) error {
 	w.Node.HasReclaimAgent = node.Labels[v1alpha1.ReclaimAgentLabel] == v1alpha1.ReclaimAgentEnabled
 	w.Node.ReclaimRequested = requested
 	w.Node.ReclaimReason = reason
-	return nil
 }
 
 // withoutNode goes on without knowing the Node. Whatever is wrong in the workload

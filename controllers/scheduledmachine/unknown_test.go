@@ -60,7 +60,7 @@ func TestAWorkloadClusterThatAnswersWithErrorsHoldsNothingUp(t *testing.T) {
 
 			_, err := h.reconcile()
 			h.g.Expect(err).NotTo(HaveOccurred())
-			err = h.api.Get(h.ctx, deskKey, &clusterv1.Machine{})
+			err = h.api.Get(h.t.Context(), deskKey, &clusterv1.Machine{})
 			h.g.Expect(apierrors.IsNotFound(err)).To(BeTrue(), "the kill switch removes the Machine")
 		})
 	}

@@ -252,7 +252,10 @@ func (r *Reconciler) objects(ctx context.Context, opts ...client.ListOption) []r
 // Phases yields the phase of every object of this instance, from the cache.
 func (r *Reconciler) Phases() (iter.Seq[v1alpha1.Phase], error) {
 	list := &v1alpha1.ScheduledMachineList{}
-	if err := r.client.List(context.Background(), list, client.UnsafeDisableDeepCopy); err != nil {
+	// A cache that is not filled makes its reader wait; nobody who scrapes does.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := r.client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("failed to list ScheduledMachines: %w", err)
 	}
 	return func(yield func(v1alpha1.Phase) bool) {

@@ -2,11 +2,20 @@ package scheduledmachine
 
 import (
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+)
+
+const (
+	// lastConflictRetry bounds the wait after a conflict.
+	lastConflictRetry = 10 * time.Second
+
+	// maxDoublings keeps the wait after many conflicts from overflowing.
+	maxDoublings = 10
 )
 
 // written remembers, for each object, the versions that our own writes replaced. A
@@ -16,10 +25,13 @@ type written struct {
 	mu       sync.Mutex
 	replaced map[types.UID]sets.Set[string]
 	doubted  sets.Set[types.UID]
+
+	// refused counts the reconciles in a row that ended with a conflict.
+	refused map[types.UID]int
 }
 
 func newWritten() *written {
-	return &written{replaced: map[types.UID]sets.Set[string]{}, doubted: sets.New[types.UID]()}
+	return &written{replaced: map[types.UID]sets.Set[string]{}, doubted: sets.New[types.UID](), refused: map[types.UID]int{}}
 }
 
 // Remember notes that a write replaced the version before by the version after.
@@ -36,11 +48,23 @@ func (w *written) Remember(uid types.UID, before, after string) {
 }
 
 // Doubt has the object read from the API server the next time, because a write was
-// refused for what somebody else wrote meanwhile.
-func (w *written) Doubt(uid types.UID) {
+// refused for what somebody else wrote meanwhile. It returns when that is to be: twice
+// as late for each refusal in a row, since it may be another object, such as a Node,
+// that is not what its cache shows.
+func (w *written) Doubt(uid types.UID) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.doubted.Insert(uid)
+	after := min(firstRetry<<min(w.refused[uid], maxDoublings), lastConflictRetry)
+	w.refused[uid]++
+	return after
+}
+
+// Accept notes that a reconcile ended without conflict.
+func (w *written) Accept(uid types.UID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.refused, uid)
 }
 
 // Stale is whether the object is a version that a write of ours replaced, or is in
@@ -63,4 +87,5 @@ func (w *written) Forget(uid types.UID) {
 	defer w.mu.Unlock()
 	delete(w.replaced, uid)
 	w.doubted.Delete(uid)
+	delete(w.refused, uid)
 }
