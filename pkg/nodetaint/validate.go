@@ -32,14 +32,10 @@ func Validate(taints []v1alpha1.NodeTaint, path *field.Path) field.ErrorList {
 	if len(taints) > maxTaints {
 		errs = append(errs, field.TooMany(path, len(taints), maxTaints))
 	}
-	type identity struct {
-		key    string
-		effect corev1.TaintEffect
-	}
 	seen := make(map[identity]bool, len(taints))
 	for i, taint := range taints {
 		errs = append(errs, validateTaint(taint, path.Index(i))...)
-		id := identity{taint.Key, taint.Effect}
+		id := identityOf(taint)
 		if seen[id] {
 			errs = append(errs, field.Duplicate(path.Index(i), bounded(taint.Key)+":"+bounded(string(taint.Effect))))
 		}
@@ -50,7 +46,7 @@ func Validate(taints []v1alpha1.NodeTaint, path *field.Path) field.ErrorList {
 
 func validateTaint(taint v1alpha1.NodeTaint, path *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	if prefix, _, found := strings.Cut(taint.Key, "/"); found && slices.Contains(reservedPrefixes, strings.ToLower(prefix)) {
+	if isReserved(taint.Key) {
 		errs = append(errs, field.Invalid(path.Child("key"), bounded(taint.Key),
 			"must not begin with one of "+strings.Join(reservedPrefixes, "/, ")+"/"))
 	} else {
@@ -62,6 +58,12 @@ func validateTaint(taint v1alpha1.NodeTaint, path *field.Path) field.ErrorList {
 		errs = append(errs, field.NotSupported(path.Child("effect"), corev1.TaintEffect(bounded(string(taint.Effect))), effects))
 	}
 	return errs
+}
+
+// isReserved is whether taints of that key are for others to put on and take off.
+func isReserved(key string) bool {
+	prefix, _, found := strings.Cut(key, "/")
+	return found && slices.Contains(reservedPrefixes, strings.ToLower(prefix))
 }
 
 func invalid(path *field.Path, value string, problems []string) field.ErrorList {
