@@ -15,7 +15,7 @@ const MaxDuration = 24 * time.Hour
 // +kubebuilder:validation:MinLength=2
 // +kubebuilder:validation:MaxLength=16
 // +kubebuilder:validation:Pattern=`^[0-9]+[smh]$`
-// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('24h')",message="must be at most 24h"
+// +kubebuilder:validation:XValidation:rule="self.matches('^0*[0-9]{1,5}[smh]$') && duration(self) <= duration('24h')",message="must be at most 24h"
 type Duration string
 
 var (

@@ -3,20 +3,21 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // DayRange is days of the week: mon, mon-fri, or mon-wed,fri-sun. A range may
-// wrap around the week, as fri-mon does.
+// wrap around the week, as fri-mon does. Blanks around days are ignored.
 //
 // +kubebuilder:validation:MinLength=3
 // +kubebuilder:validation:MaxLength=64
-// +kubebuilder:validation:Pattern=`^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?(,(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?)*$`
+// +kubebuilder:validation:Pattern=`^ *(mon|tue|wed|thu|fri|sat|sun)( *- *(mon|tue|wed|thu|fri|sat|sun))?( *, *(mon|tue|wed|thu|fri|sat|sun)( *- *(mon|tue|wed|thu|fri|sat|sun))?)* *$`
 type DayRange string
 
 // HourRange is hours of the day: 9, 9-17, or 0-9,18-23. Both ends of a range
 // belong to it, so that 9-17 is 09:00 to 18:00. A range may wrap around
 // midnight, as 22-6 does; it then still means these hours of each listed day.
+// Blanks around hours are ignored.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=128
-// +kubebuilder:validation:Pattern=`^([01]?[0-9]|2[0-3])(-([01]?[0-9]|2[0-3]))?(,([01]?[0-9]|2[0-3])(-([01]?[0-9]|2[0-3]))?)*$`
+// +kubebuilder:validation:Pattern=`^ *([01]?[0-9]|2[0-3])( *- *([01]?[0-9]|2[0-3]))?( *, *([01]?[0-9]|2[0-3])( *- *([01]?[0-9]|2[0-3]))?)* *$`
 type HourRange string
 
 // Weekday is one day of the week.
@@ -72,7 +73,7 @@ type Schedule struct {
 	// duration is how long the window stays open that each activation of cron
 	// opens.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be longer than 0s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('[1-9]')",message="must be longer than 0s"
 	Duration *Duration `json:"duration,omitempty"`
 
 	// windows are spans of local time with minute precision.
@@ -103,7 +104,7 @@ type Schedule struct {
 	// Node is Ready when it opens. At most 2h.
 	// +optional
 	// +kubebuilder:default="0s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('2h')",message="must be at most 2h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^0*[0-9]{1,5}[smh]$') && duration(self) <= duration('2h')",message="must be at most 2h"
 	LeadTime Duration `json:"leadTime,omitempty"`
 
 	// timezone is the IANA name of the zone in which the schedule's local times
@@ -188,7 +189,7 @@ type CalendarReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name"`
 }
 
@@ -198,8 +199,13 @@ type ScheduleOverride struct {
 	// +required
 	State ScheduleState `json:"state"`
 
-	// until is when the override ends.
+	// until is when the override ends, as RFC 3339 with capital T and Z or an
+	// offset, such as 2026-12-24T18:00:00Z.
 	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:MaxLength=35
+	// +kubebuilder:validation:Pattern=`^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	Until metav1.Time `json:"until"`
 
 	// reason says why, for people.

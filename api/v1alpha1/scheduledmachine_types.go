@@ -7,6 +7,8 @@ import (
 )
 
 // ScheduledMachineSpec says which machine joins which cluster, and when.
+//
+// +kubebuilder:validation:XValidation:rule="self.bootstrapSpec.kind != self.infrastructureSpec.kind || self.bootstrapSpec.apiVersion.split('/')[0] != self.infrastructureSpec.apiVersion.split('/')[0]",fieldPath=".infrastructureSpec.kind",message="must not be the kind of bootstrapSpec: both objects have the same name"
 type ScheduledMachineSpec struct {
 	// clusterName is the Cluster API Cluster, in the same namespace, that the
 	// machine joins. It cannot be changed.
@@ -87,7 +89,8 @@ type ProviderObject struct {
 	// +required
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=317
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/v[0-9]+((alpha|beta)[0-9]+)?$`
+	// +kubebuilder:validation:XValidation:rule="self.indexOf('/') <= 253",message="the group before the slash must be at most 253 characters"
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/v[0-9]+((alpha|beta)[0-9]+)?$`
 	APIVersion string `json:"apiVersion"`
 
 	// kind of the object, such as K0sWorkerConfig.
@@ -117,7 +120,7 @@ type SecretReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	Name string `json:"name"`
 
 	// key whose value is a YAML or JSON object, merged over spec as an RFC 7386
@@ -126,7 +129,7 @@ type SecretReference struct {
 	// +kubebuilder:default=spec
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:Pattern=`^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$`
 	Key string `json:"key,omitempty"`
 }
 
@@ -166,6 +169,7 @@ type NodeTaint struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:XValidation:rule="self.indexOf('/') <= 253",message="the domain before the slash must be at most 253 characters"
 	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`
 	Key string `json:"key"`
 

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -14,8 +15,25 @@ import (
 	"github.com/finos/five-spot/api/v1alpha1"
 )
 
-// maxTemplateEntries bounds the labels, and the annotations, of machineTemplate.
-const maxTemplateEntries = 64
+const (
+	// maxTemplateEntries bounds the labels, and the annotations, of machineTemplate.
+	maxTemplateEntries = 64
+
+	// maxAnnotation bounds the value of one annotation, in characters.
+	maxAnnotation = 4096
+
+	// maxAPIVersion is a group of 253 characters, a slash and a version of 63.
+	maxAPIVersion = 317
+
+	// maxSpecFields bounds the fields of a provider object's spec at its first level.
+	maxSpecFields = 256
+
+	// maxPriority is the highest priority.
+	maxPriority = 255
+
+	// maxPatterns bounds killIfCommands, and maxPattern one of them, in characters.
+	maxPatterns, maxPattern = 100, 256
+)
 
 var (
 	versionPattern = regexp.MustCompile(`^v[0-9]+((alpha|beta)[0-9]+)?$`)
@@ -38,7 +56,7 @@ func DefaultAllowedGroups() []string {
 	return []string{"bootstrap.cluster.x-k8s.io", "infrastructure.cluster.x-k8s.io", "k0smotron.io"}
 }
 
-// Validate judges what the spec says about the three objects and about their
+// Validate judges what the spec says about the three objects, their order and their
 // removal, whatever admission let through. path is the path of spec. Each error
 // names its field and the rule, and quotes at most 64 characters of a value.
 func Validate(spec *v1alpha1.ScheduledMachineSpec, opts ValidateOptions, path *field.Path) field.ErrorList {
@@ -51,7 +69,9 @@ func Validate(spec *v1alpha1.ScheduledMachineSpec, opts ValidateOptions, path *f
 	errs = append(errs, validateDistinct(spec, path)...)
 	errs = append(errs, validateTemplate(spec.MachineTemplate, opts, path.Child("machineTemplate"))...)
 	errs = append(errs, validateTimeout(spec.GracefulShutdownTimeout, path.Child("gracefulShutdownTimeout"))...)
-	return append(errs, validateTimeout(spec.NodeDrainTimeout, path.Child("nodeDrainTimeout"))...)
+	errs = append(errs, validateTimeout(spec.NodeDrainTimeout, path.Child("nodeDrainTimeout"))...)
+	errs = append(errs, validatePriority(spec.Priority, path.Child("priority"))...)
+	return append(errs, validateKillIfCommands(spec.KillIfCommands, path.Child("killIfCommands"))...)
 }
 
 func validateClusterName(name string, path *field.Path) field.ErrorList {
@@ -67,15 +87,17 @@ func validateProviderObject(obj v1alpha1.ProviderObject, opts ValidateOptions, p
 		errs = append(errs, field.Invalid(path.Child("kind"), bounded(obj.Kind),
 			"must be 1 to 63 letters and digits and begin with a capital letter"))
 	}
-	if _, err := jsonObject(rawSpec(obj)); err != nil {
+	if content, err := jsonObject(rawSpec(obj)); err != nil {
 		errs = append(errs, field.Invalid(path.Child("spec"), field.OmitValueType{}, "must be a JSON object"))
+	} else if len(content) > maxSpecFields {
+		errs = append(errs, field.TooMany(path.Child("spec"), len(content), maxSpecFields))
 	}
 	return append(errs, validateSecretRef(obj.SecretRef, path.Child("secretRef"))...)
 }
 
 func validateAPIVersion(apiVersion string, allowed []string, path *field.Path) field.ErrorList {
 	gv, err := schema.ParseGroupVersion(apiVersion)
-	if err != nil || len(utilvalidation.IsDNS1123Subdomain(gv.Group)) > 0 || !versionPattern.MatchString(gv.Version) {
+	if err != nil || len(apiVersion) > maxAPIVersion || len(utilvalidation.IsDNS1123Subdomain(gv.Group)) > 0 || !versionPattern.MatchString(gv.Version) {
 		return field.ErrorList{field.Invalid(path, bounded(apiVersion),
 			"must be an API group and a version, such as bootstrap.cluster.x-k8s.io/v1beta1")}
 	}
@@ -114,6 +136,7 @@ func validateTemplate(template *v1alpha1.MachineTemplate, opts ValidateOptions, 
 	})
 	errs = append(errs, validateLabelValues(labels, path.Child("labels"))...)
 	errs = append(errs, validateKeys(annotations, path.Child("annotations"), reservedAnnotation)...)
+	errs = append(errs, validateAnnotationValues(annotations, path.Child("annotations"))...)
 	if err := validation.ValidateAnnotationsSize(annotations); err != nil {
 		errs = append(errs, field.TooLong(path.Child("annotations"), "", validation.TotalAnnotationSizeLimitB))
 	}
@@ -147,6 +170,17 @@ func validateLabelValues(labels map[string]string, path *field.Path) field.Error
 	return errs
 }
 
+func validateAnnotationValues(annotations map[string]string, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
+		// As with labels, a malformed key does not belong into a path.
+		if len(utilvalidation.IsQualifiedName(key)) == 0 && utf8.RuneCountInString(annotations[key]) > maxAnnotation {
+			errs = append(errs, field.TooLongCharacters(path.Key(key), "", maxAnnotation))
+		}
+	}
+	return errs
+}
+
 func validateTimeout(d v1alpha1.Duration, path *field.Path) field.ErrorList {
 	if d == "" {
 		return nil
@@ -155,6 +189,26 @@ func validateTimeout(d v1alpha1.Duration, path *field.Path) field.ErrorList {
 		return field.ErrorList{field.Invalid(path, bounded(string(d)), err.Error())}
 	}
 	return nil
+}
+
+func validatePriority(priority *int32, path *field.Path) field.ErrorList {
+	if priority == nil || *priority >= 0 && *priority <= maxPriority {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path, *priority, "must be from 0 to 255")}
+}
+
+func validateKillIfCommands(patterns []string, path *field.Path) field.ErrorList {
+	if len(patterns) > maxPatterns {
+		return field.ErrorList{field.TooMany(path, len(patterns), maxPatterns)}
+	}
+	var errs field.ErrorList
+	for i, pattern := range patterns {
+		if length := utf8.RuneCountInString(pattern); length < 1 || length > maxPattern {
+			errs = append(errs, field.Invalid(path.Index(i), bounded(pattern), "must be 1 to 256 characters"))
+		}
+	}
+	return errs
 }
 
 func invalid(path *field.Path, value string, problems []string) field.ErrorList {

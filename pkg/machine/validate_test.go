@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,22 +158,49 @@ func TestValidate(t *testing.T) {
 			o.SecretRef = &v1alpha1.SecretReference{Name: "ssh"}
 		}), ValidateOptions{}, ""},
 
-		"a label without value":                   {label("example.com/desk", ""), ValidateOptions{}, ""},
-		"a label's value with a blank":            {label("example.com/desk", "a b"), ValidateOptions{}, "spec.machineTemplate.labels[example.com/desk]: alphanumeric"},
-		"a label's value that is too long":        {label("example.com/desk", long), ValidateOptions{}, "spec.machineTemplate.labels[example.com/desk]: 63"},
-		"a label's key that is empty":             {label("", "x"), ValidateOptions{}, "spec.machineTemplate.labels: non-empty"},
-		"a label's key with control characters":   {label("a\x1b[31m", "x"), ValidateOptions{}, "spec.machineTemplate.labels: alphanumeric"},
-		"a label's key that is absurdly long":     {label(long, "x"), ValidateOptions{}, "spec.machineTemplate.labels: 63"},
-		"an annotation's key with two slashes":    {annotation("a/b/c", "x"), ValidateOptions{}, "spec.machineTemplate.annotations: optional DNS subdomain prefix"},
-		"a reserved domain in capitals":           {annotation("Kubernetes.IO/x", "x"), ValidateOptions{}, "spec.machineTemplate.annotations: reserved"},
-		"an annotation's value may be anything":   {annotation("example.com/note", "a b\n"), ValidateOptions{}, ""},
-		"annotations beyond what an object holds": {annotation("example.com/note", strings.Repeat("x", 262144)), ValidateOptions{}, "spec.machineTemplate.annotations: 262144"},
+		"a label without value":                 {label("example.com/desk", ""), ValidateOptions{}, ""},
+		"a label's value with a blank":          {label("example.com/desk", "a b"), ValidateOptions{}, "spec.machineTemplate.labels[example.com/desk]: alphanumeric"},
+		"a label's value that is too long":      {label("example.com/desk", long), ValidateOptions{}, "spec.machineTemplate.labels[example.com/desk]: 63"},
+		"a label's key that is empty":           {label("", "x"), ValidateOptions{}, "spec.machineTemplate.labels: non-empty"},
+		"a label's key with control characters": {label("a\x1b[31m", "x"), ValidateOptions{}, "spec.machineTemplate.labels: alphanumeric"},
+		"a label's key that is absurdly long":   {label(long, "x"), ValidateOptions{}, "spec.machineTemplate.labels: 63"},
+		"an annotation's key with two slashes":  {annotation("a/b/c", "x"), ValidateOptions{}, "spec.machineTemplate.annotations: optional DNS subdomain prefix"},
+		"a reserved domain in capitals":         {annotation("Kubernetes.IO/x", "x"), ValidateOptions{}, "spec.machineTemplate.annotations: reserved"},
+		"an annotation's value may be anything": {annotation("example.com/note", "a b\n"), ValidateOptions{}, ""},
+		"an annotation that is too long":        {annotation("example.com/note", strings.Repeat("ü", 4097)), ValidateOptions{}, "spec.machineTemplate.annotations[example.com/note]: 4096"},
+		"an annotation of the greatest length":  {annotation("example.com/note", strings.Repeat("ü", 4096)), ValidateOptions{}, ""},
+		"annotations beyond what an object holds": {func(s *v1alpha1.ScheduledMachineSpec) {
+			annotation("example.com/note", "x")(s)
+			for i := range 63 {
+				s.MachineTemplate.Annotations[fmt.Sprintf("k%d", i)] = v1alpha1.AnnotationValue(strings.Repeat("ü", 4096))
+			}
+		}, ValidateOptions{}, "spec.machineTemplate.annotations: 262144"},
 		"too many labels": {func(s *v1alpha1.ScheduledMachineSpec) {
 			label("a", "x")(s)
 			for i := range 64 {
 				s.MachineTemplate.Labels[fmt.Sprintf("k%d", i)] = "x"
 			}
 		}, ValidateOptions{}, "spec.machineTemplate.labels: at most 64"},
+
+		"a spec with too many fields": {infrastructure(func(o *v1alpha1.ProviderObject) {
+			fields := make([]string, 257)
+			for i := range fields {
+				fields[i] = fmt.Sprintf("\"f%d\":0", i)
+			}
+			o.Spec = &runtime.RawExtension{Raw: []byte("{" + strings.Join(fields, ",") + "}")}
+		}), ValidateOptions{}, "spec.infrastructureSpec.spec: 256"},
+		"a version that is absurdly long": {infrastructure(func(o *v1alpha1.ProviderObject) {
+			o.APIVersion = "k0smotron.io/v" + strings.Repeat("1", 317)
+		}), ValidateOptions{}, "spec.infrastructureSpec.apiVersion: group and a version"},
+
+		"the lowest priority":        {func(s *v1alpha1.ScheduledMachineSpec) { s.Priority = new(int32(0)) }, ValidateOptions{}, ""},
+		"the highest priority":       {func(s *v1alpha1.ScheduledMachineSpec) { s.Priority = new(int32(255)) }, ValidateOptions{}, ""},
+		"a priority below all":       {func(s *v1alpha1.ScheduledMachineSpec) { s.Priority = new(int32(-1)) }, ValidateOptions{}, "spec.priority: 0 to 255"},
+		"a priority above all":       {func(s *v1alpha1.ScheduledMachineSpec) { s.Priority = new(int32(256)) }, ValidateOptions{}, "spec.priority: 0 to 255"},
+		"100 patterns of programs":   {func(s *v1alpha1.ScheduledMachineSpec) { s.KillIfCommands = slices.Repeat([]string{"idea"}, 100) }, ValidateOptions{}, ""},
+		"101 patterns of programs":   {func(s *v1alpha1.ScheduledMachineSpec) { s.KillIfCommands = slices.Repeat([]string{"idea"}, 101) }, ValidateOptions{}, "spec.killIfCommands: 100"},
+		"an empty pattern":           {func(s *v1alpha1.ScheduledMachineSpec) { s.KillIfCommands = []string{"idea", ""} }, ValidateOptions{}, "spec.killIfCommands[1]: 1 to 256"},
+		"a pattern that is too long": {func(s *v1alpha1.ScheduledMachineSpec) { s.KillIfCommands = []string{long} }, ValidateOptions{}, "spec.killIfCommands[0]: 1 to 256"},
 
 		"timeouts of nothing and of a day": {func(s *v1alpha1.ScheduledMachineSpec) { s.GracefulShutdownTimeout, s.NodeDrainTimeout = "0s", "24h" }, ValidateOptions{}, ""},
 		"a timeout beyond a day":           {func(s *v1alpha1.ScheduledMachineSpec) { s.GracefulShutdownTimeout = "25h" }, ValidateOptions{}, "spec.gracefulShutdownTimeout: 24h"},

@@ -51,20 +51,20 @@ func parseHours(text string) (hourSet, error) {
 }
 
 // parseRanges reads a comma-separated list of values and of ranges, which include
-// both ends and wrap around after size values.
+// both ends and wrap around after size values. Blanks around values are ignored.
 func parseRanges(text string, maxLength, size int, value func(string) (int, bool)) (mask uint32, ok bool) {
 	if len(text) > maxLength {
 		return 0, false
 	}
 	for item := range strings.SplitSeq(text, ",") {
 		low, high, isRange := strings.Cut(item, "-")
-		first, ok := value(low)
+		first, ok := value(strings.Trim(low, " "))
 		if !ok {
 			return 0, false
 		}
 		last := first
 		if isRange {
-			if last, ok = value(high); !ok {
+			if last, ok = value(strings.Trim(high, " ")); !ok {
 				return 0, false
 			}
 		}

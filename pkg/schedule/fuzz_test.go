@@ -14,8 +14,8 @@ import (
 
 // The patterns of the CRD, to which the parsers are compared.
 var (
-	crdDays     = regexp.MustCompile(`^(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?(,(mon|tue|wed|thu|fri|sat|sun)(-(mon|tue|wed|thu|fri|sat|sun))?)*$`)
-	crdHours    = regexp.MustCompile(`^([01]?[0-9]|2[0-3])(-([01]?[0-9]|2[0-3]))?(,([01]?[0-9]|2[0-3])(-([01]?[0-9]|2[0-3]))?)*$`)
+	crdDays     = regexp.MustCompile(`^ *(mon|tue|wed|thu|fri|sat|sun)( *- *(mon|tue|wed|thu|fri|sat|sun))?( *, *(mon|tue|wed|thu|fri|sat|sun)( *- *(mon|tue|wed|thu|fri|sat|sun))?)* *$`)
+	crdHours    = regexp.MustCompile(`^ *([01]?[0-9]|2[0-3])( *- *([01]?[0-9]|2[0-3]))?( *, *([01]?[0-9]|2[0-3])( *- *([01]?[0-9]|2[0-3]))?)* *$`)
 	crdCron     = regexp.MustCompile(`^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[ \t]*[0-9*/,?-]+[ \t]+[0-9*/,?-]+[ \t]+[0-9*/,?-]+[ \t]+[0-9A-Za-z*/,?-]+[ \t]+[0-9A-Za-z*/,?-]+[ \t]*)$`)
 	crdAlone    = regexp.MustCompile(`^(@[a-z]+|[ \t]*([*]|[0-9]+)[ \t].*)$`)
 	crdStart    = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
@@ -31,7 +31,7 @@ func add(f *testing.F, seeds ...string) {
 }
 
 func FuzzDays(f *testing.F) {
-	add(f, "mon", "mon-fri", "fri-mon", "mon-wed,fri-sun", "mon,", "Mon", "mon-tue-wed", "")
+	add(f, "mon", "mon-fri", "fri-mon", "mon-wed,fri-sun", "mon,", "Mon", "mon-tue-wed", " mon - wed , fri", "mo n", "")
 	f.Fuzz(func(t *testing.T, text string) {
 		days, err := parseDays(text)
 		if want := len(text) <= 64 && crdDays.MatchString(text); want != (err == nil) {
@@ -44,7 +44,7 @@ func FuzzDays(f *testing.F) {
 }
 
 func FuzzHours(f *testing.F) {
-	add(f, "9", "09", "9-17", "22-6", "0-9,18-23", "24", "99", "9-", "-9", "")
+	add(f, "9", "09", "9-17", "22-6", "0-9,18-23", "24", "99", "9-", "-9", " 0 - 9 , 18-23", "1 2", "")
 	f.Fuzz(func(t *testing.T, text string) {
 		hours, err := parseHours(text)
 		if want := len(text) <= 128 && crdHours.MatchString(text); want != (err == nil) {

@@ -22,7 +22,7 @@ var (
 	errLeadTime = errors.New("must be at most 2h")
 
 	zonePattern     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_+\-/]*$`)
-	calendarPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
+	calendarPattern = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 )
 
 // Parse compiles a schedule, or returns every error in it with the path of the
