@@ -1,0 +1,153 @@
+package drain
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/cluster-api/core/reconcilers/machine/drain"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// hungAfter is how long a request may take before a Pod counts as one that uses up
+// the time of the others.
+const hungAfter = evictionTimeout / 2
+
+// evictor is a client that keeps watch over the requests to take Pods away: it holds
+// back those in back-off, pins each to the very Pod that was listed, and remembers
+// every answer as the API server gave it. It serves one step.
+type evictor struct {
+	client.Client
+
+	clock    clock.PassiveClock
+	attempts *attempts
+
+	// stop ends the evictions of the step.
+	stop context.CancelFunc
+
+	counts   Evictions
+	refusals []string
+
+	// next is the shortest time until a Pod may be tried again; zero when none is
+	// held back. hurry is whether there are Pods that there was no time for.
+	next  time.Duration
+	hurry bool
+
+	// err is why the API server could not be asked.
+	err error
+}
+
+func (d *Drainer) newEvictor(workload client.Client) *evictor {
+	return &evictor{Client: workload, clock: d.clock, attempts: d.attempts}
+}
+
+// run bounds the evictions in time.
+func (e *evictor) run(ctx context.Context, evict func(context.Context) drain.EvictionResult) drain.EvictionResult {
+	ctx, cancel := context.WithTimeout(ctx, evictionTimeout)
+	defer cancel()
+	e.stop = cancel
+	result := evict(ctx)
+	e.hurry = e.hurry || ctx.Err() != nil
+	return result
+}
+
+// retryAfter is when the next step makes sense, given when to look whether Pods have
+// left.
+func (e *evictor) retryAfter(recheck time.Duration) time.Duration {
+	switch {
+	case e.hurry:
+		return recheckAtOnce
+	case e.next > 0:
+		return max(recheckAtOnce, min(e.next, recheck))
+	default:
+		return recheck
+	}
+}
+
+// take takes one Pod away by the given request, unless it is held back.
+func (e *evictor) take(ctx context.Context, pod *corev1.Pod, request func(context.Context) error) error {
+	start := e.clock.Now()
+	if last := e.attempts.held(pod.UID, start); last != nil {
+		e.wait(last.notBefore.Sub(start))
+		e.refuse(pod, last.refusal)
+		return last.err
+	}
+	err := request(ctx)
+	e.note(ctx, pod, start, err)
+	return err
+}
+
+func (e *evictor) note(ctx context.Context, pod *corev1.Pod, start time.Time, err error) {
+	is, refusal := judge(ctx, err)
+	try := attempt{err: err, refusal: refusal, delays: refusedBackOff}
+	switch is {
+	case accepted:
+		e.counts.Accepted++
+		e.attempts.forget(pod.UID)
+	case gone:
+		e.attempts.forget(pod.UID)
+	case refused:
+		e.counts.Refused++
+		e.refuse(pod, refusal)
+		e.holdBack(pod, try)
+	case busy:
+		e.counts.Failed++
+		e.holdBack(pod, try)
+	case unanswered:
+		e.hurry = true
+		e.stop()
+		if e.clock.Since(start) >= hungAfter {
+			e.counts.Failed++
+			try.delays = unansweredBackOff
+			e.holdBack(pod, try)
+		}
+	case unreachable:
+		e.err = fmt.Errorf("failed to evict Pod %s: %w", client.ObjectKeyFromObject(pod), err)
+		e.stop()
+	}
+}
+
+func (e *evictor) holdBack(pod *corev1.Pod, try attempt) {
+	asked, _ := apierrors.SuggestsClientDelay(try.err)
+	e.wait(e.attempts.failed(pod.UID, e.clock.Now(), try, time.Duration(asked)*time.Second))
+}
+
+func (e *evictor) wait(delay time.Duration) {
+	if e.next == 0 || delay < e.next {
+		e.next = delay
+	}
+}
+
+func (e *evictor) refuse(pod *corev1.Pod, refusal string) {
+	if refusal != "" {
+		e.refusals = append(e.refusals, entry(pod, refusal))
+	}
+}
+
+// SubResource lets the evictions that the library asks for go through take.
+func (e *evictor) SubResource(name string) client.SubResourceClient {
+	return evictions{SubResourceClient: e.Client.SubResource(name), evictor: e}
+}
+
+type evictions struct {
+	client.SubResourceClient
+	evictor *evictor
+}
+
+func (s evictions) Create(ctx context.Context, obj, body client.Object, opts ...client.SubResourceCreateOption) error {
+	pod, isPod := obj.(*corev1.Pod)
+	eviction, isEviction := body.(*policyv1.Eviction)
+	if !isPod || !isEviction {
+		return s.SubResourceClient.Create(ctx, obj, body, opts...)
+	}
+	// A Pod of the same name may run on another Node by now.
+	eviction.DeleteOptions.Preconditions = &metav1.Preconditions{UID: &pod.UID}
+	return s.evictor.take(ctx, pod, func(ctx context.Context) error {
+		return s.SubResourceClient.Create(ctx, pod, eviction, opts...)
+	})
+}
