@@ -99,8 +99,20 @@ func announceBeginning(c change) []announcement {
 	return nil
 }
 
+// killSwitchActivated is whether the kill switch took effect just now, also on an
+// object that is being deleted already.
 func (c change) killSwitchActivated() bool {
-	return c.decision.Rule == lifecycle.RuleKillSwitch && c.before.Phase != v1alpha1.PhaseTerminated
+	switch c.decision.Rule { //nolint:exhaustive // No other rule heeds the kill switch.
+	case lifecycle.RuleKillSwitch:
+		return c.before.Phase != v1alpha1.PhaseTerminated
+	case lifecycle.RuleDeleting:
+		return isKilled(c.after.Shutdown) && !isKilled(c.before.Shutdown) && c.before.Phase != v1alpha1.PhaseTerminated
+	}
+	return false
+}
+
+func isKilled(shutdown *v1alpha1.ShutdownStatus) bool {
+	return shutdown != nil && shutdown.Reason == v1alpha1.ShutdownKillSwitch
 }
 
 func (c change) shutdownBegun() bool { return c.before.Shutdown == nil && c.after.Shutdown != nil }

@@ -107,6 +107,11 @@ func TestAnnouncements(t *testing.T) {
 			decision: lifecycle.Decision{Rule: lifecycle.RuleKillSwitch},
 			want:     []string{eventKillSwitchActivated}, note: `The kill switch is on, set by field manager "kubectl-patch" (reconcile 42): removing the machine without drain`,
 		},
+		"the kill switch was turned on while the object is being deleted": {
+			before: shuttingDown(v1alpha1.ShutdownDeleted), after: shuttingDown(v1alpha1.ShutdownKillSwitch),
+			decision: lifecycle.Decision{Rule: lifecycle.RuleDeleting},
+			want:     []string{eventKillSwitchActivated},
+		},
 		"the kill switch stays on": {
 			before: inPhase(v1alpha1.PhaseTerminated), after: inPhase(v1alpha1.PhaseTerminated),
 			decision: lifecycle.Decision{Rule: lifecycle.RuleKillSwitch},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -40,6 +41,11 @@ const (
 	// capiRetry is when to look again, after a start, whether it is known by now if
 	// Cluster API is there. That takes one read.
 	capiRetry = 250 * time.Millisecond
+
+	// settleTime is how long after taking over a workload cluster that has not been
+	// connected yet is no news, and settleRetry is when to look again meanwhile.
+	settleTime  = 15 * time.Second
+	settleRetry = time.Second
 
 	// nodeRetry is when to look again for a Node that is not known.
 	nodeRetry = 30 * time.Second
@@ -114,6 +120,9 @@ type Reconciler struct {
 
 	controller controller.Controller
 	all        chan event.GenericEvent
+
+	// tookOver is when the first object was decided on.
+	tookOver atomic.Pointer[time.Time]
 
 	creations *creations
 	written   *written
@@ -214,6 +223,9 @@ func (r *Reconciler) pass(ctx context.Context, sm *v1alpha1.ScheduledMachine) (c
 	if err != nil || w == nil {
 		return ctrl.Result{}, false, err
 	}
+	if r.settling(w, decision) {
+		return ctrl.Result{RequeueAfter: settleRetry, Priority: new(priority(sm))}, false, nil
+	}
 	before := sm.Status.DeepCopy()
 	outcomes := r.execute(ctx, w, decision)
 	decision = r.learn(w, decision)
@@ -231,6 +243,15 @@ func (r *Reconciler) pass(ctx context.Context, sm *v1alpha1.ScheduledMachine) (c
 	return r.wake(w, decision, outcomes), again, nil
 }
 
+// settling is whether all that there would be to tell is that the workload cluster has
+// not been connected yet, shortly after this process took over: a restart would show
+// every running machine as not Ready for a moment otherwise.
+func (r *Reconciler) settling(w *world, decision lifecycle.Decision) bool {
+	r.tookOver.CompareAndSwap(nil, &w.Now)
+	return w.Now.Before(r.tookOver.Load().Add(settleTime)) && w.unconnected &&
+		decision.Phase == w.object.Status.Phase && decision.Shutdown == nil && len(decision.Actions) == 0
+}
+
 // tidy forgets what is kept in memory of an object that came to rest or went.
 func (r *Reconciler) tidy(w *world, outcomes []lifecycle.Outcome) {
 	now := w.object.Status
@@ -245,10 +266,10 @@ func (r *Reconciler) tidy(w *world, outcomes []lifecycle.Outcome) {
 }
 
 // decide observes and decides. What cannot be undone is decided once more on the
-// object as it is in the API server, because the cache may not yet show that
-// somebody just changed their mind.
+// object and the Cluster as they are in the API server, because the cache may not yet
+// show that somebody just changed their mind or paused everything.
 func (r *Reconciler) decide(ctx context.Context, sm *v1alpha1.ScheduledMachine) (*world, lifecycle.Decision, error) {
-	w, decision, err := r.observeAndDecide(ctx, sm)
+	w, decision, err := r.observeAndDecide(ctx, sm, r.client)
 	if err != nil || !irrevocable(decision) {
 		return w, decision, err
 	}
@@ -260,11 +281,13 @@ func (r *Reconciler) decide(ctx context.Context, sm *v1alpha1.ScheduledMachine) 
 		return nil, lifecycle.Decision{}, nil
 	}
 	fresh.DeepCopyInto(sm)
-	return r.observeAndDecide(ctx, sm)
+	return r.observeAndDecide(ctx, sm, r.live)
 }
 
-func (r *Reconciler) observeAndDecide(ctx context.Context, sm *v1alpha1.ScheduledMachine) (*world, lifecycle.Decision, error) {
-	w, err := r.observe(ctx, sm)
+func (r *Reconciler) observeAndDecide(
+	ctx context.Context, sm *v1alpha1.ScheduledMachine, clusters client.Reader,
+) (*world, lifecycle.Decision, error) {
+	w, err := r.observe(ctx, sm, clusters)
 	if err != nil {
 		return nil, lifecycle.Decision{}, err
 	}

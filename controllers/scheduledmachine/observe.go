@@ -42,6 +42,9 @@ type world struct {
 	ensured  machine.Result     // how far Ensure came, after ActionEnsureMachine
 	node     *corev1.Node       // nil when it is not there or not known
 
+	// unconnected is whether it was not even tried yet to connect to the workload cluster.
+	unconnected bool
+
 	// nodeRetryAt is when to look again for a Node that is not known; zero when it is
 	// known or not needed.
 	nodeRetryAt time.Time
@@ -61,8 +64,9 @@ func (w *world) foreign() string {
 }
 
 // observe gathers what the rules decide on. It only reads, and it reads from caches
-// wherever a stale answer does no harm.
-func (r *Reconciler) observe(ctx context.Context, sm *v1alpha1.ScheduledMachine) (*world, error) {
+// wherever a stale answer does no harm. The Cluster, which tells whether everything is
+// paused, comes from the given reader.
+func (r *Reconciler) observe(ctx context.Context, sm *v1alpha1.ScheduledMachine, clusters client.Reader) (*world, error) {
 	w := &world{object: sm}
 	w.Now = r.clock.Now()
 	w.Settings = r.settings
@@ -70,7 +74,7 @@ func (r *Reconciler) observe(ctx context.Context, sm *v1alpha1.ScheduledMachine)
 	if err := r.observeSchedule(ctx, w); err != nil {
 		return nil, err
 	}
-	if err := r.observeCluster(ctx, w); err != nil {
+	if err := r.observeCluster(ctx, w, clusters); err != nil {
 		return nil, err
 	}
 	w.Pause = observePause(sm, w.cluster)
@@ -85,7 +89,24 @@ func (r *Reconciler) observe(ctx context.Context, sm *v1alpha1.ScheduledMachine)
 			w.Machine.Foreign = r.creations.Foreign(sm.UID, w.Now)
 		}
 	}
-	return w, nil
+	return w, r.observeReferences(ctx, w)
+}
+
+// observeReferences looks for what a machine that is to be created needs, while an
+// earlier attempt holds back the next: what was missing may come without any event,
+// and its coming should not have to wait for the back-off.
+func (r *Reconciler) observeReferences(ctx context.Context, w *world) error {
+	if w.CreateNotBefore.IsZero() || w.Object.Invalid != nil || !w.Schedule.Provision || w.cluster == nil {
+		return nil
+	}
+	problem, err := r.machines.References(ctx, w.object)
+	if err != nil {
+		return fmt.Errorf("failed to look for what the machine needs: %w", err)
+	}
+	if problem != nil {
+		w.References = &lifecycle.Problem{Reason: problem.Reason, Message: problem.Message}
+	}
+	return nil
 }
 
 func (r *Reconciler) observeObject(w *world) {
@@ -183,13 +204,13 @@ func (r *Reconciler) calendar(ctx context.Context, name string) (*schedule.Calen
 	return calendar, nil, nil
 }
 
-func (r *Reconciler) observeCluster(ctx context.Context, w *world) error {
+func (r *Reconciler) observeCluster(ctx context.Context, w *world, clusters client.Reader) error {
 	if !r.capi.Ready() {
 		w.Cluster.APIMissing = true
 		return nil
 	}
 	cluster := &clusterv1.Cluster{}
-	if err := r.client.Get(ctx, clusterKey(w.object), cluster); err != nil {
+	if err := clusters.Get(ctx, clusterKey(w.object), cluster); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.metrics.ForgetCluster(clusterKey(w.object))
 			return nil
@@ -305,6 +326,7 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) {
 	key := clusterKey(w.object)
 	err := r.watchNodes(ctx, key)
 	if err != nil {
+		w.unconnected = !r.clusters.Tried(ctx, key)
 		r.clusters.Connect(key)
 		r.withoutNode(ctx, w, err)
 		return

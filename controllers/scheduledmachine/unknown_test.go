@@ -71,7 +71,15 @@ func TestANodeThatCannotBeReadIsLookedAtAgainSoon(t *testing.T) {
 	sm := deskSM(active)
 	h := newHarness(t, clusterAPI{known: true, ready: true}, nil, sm, tradingCluster(), runningMachine(sm))
 	h.clusters = workload.NewFor(clustercache.NewFakeEmptyClusterCache())
+	before := h.read().Status
+
 	result, err := h.reconcile()
+	h.g.Expect(err).NotTo(HaveOccurred())
+	h.g.Expect(result.RequeueAfter).To(Equal(settleRetry), "that it was not tried yet to connect is no news at first")
+	h.g.Expect(h.read().Status).To(Equal(before))
+
+	h.clock.Step(settleTime)
+	result, err = h.reconcile()
 	h.g.Expect(err).NotTo(HaveOccurred())
 	h.g.Expect(result.RequeueAfter).To(Equal(nodeRetry))
 	reachable := meta.FindStatusCondition(h.read().Status.Conditions, v1alpha1.WorkloadClusterReachableCondition)

@@ -54,6 +54,7 @@ const (
 // clusters are the workload clusters.
 type clusters interface {
 	Connect(cluster client.ObjectKey)
+	Tried(ctx context.Context, cluster client.ObjectKey) bool
 	Node(ctx context.Context, cluster client.ObjectKey, name, providerID string) (*corev1.Node, error)
 	Client(ctx context.Context, cluster client.ObjectKey) (client.Client, error)
 	WatchNodes(ctx context.Context, cluster client.ObjectKey, watcher clustercache.SourceWatcher[reconcile.Request],

@@ -107,6 +107,11 @@ func (c *Clusters) Client(ctx context.Context, cluster client.ObjectKey) (client
 	return workloadClient, nil
 }
 
+// Tried is whether it was tried to connect to the cluster, with whatever success.
+func (c *Clusters) Tried(ctx context.Context, cluster client.ObjectKey) bool {
+	return !c.cache.GetHealthCheckingState(ctx, cluster).LastProbeTime.IsZero()
+}
+
 // Source tells of clusters that were connected, disconnected or do not answer.
 func (c *Clusters) Source(name string, toRequests func(ctx context.Context, cluster client.Object) []ctrl.Request) source.Source {
 	told := c.cache.GetClusterSource(name, toRequests, clustercache.WatchForProbeFailure(probeFailureEvent))
