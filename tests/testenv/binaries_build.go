@@ -34,6 +34,7 @@ var packages = map[string]origin{
 	Kubectl:               {"controlplane", "k8s.io/kubernetes/cmd/kubectl", 2},
 	KubeControllerManager: {"controlplane", "k8s.io/kubernetes/cmd/kube-controller-manager", 2},
 	KubeScheduler:         {"controlplane", "k8s.io/kubernetes/cmd/kube-scheduler", 1},
+	Kwok:                  {"kwok", "sigs.k8s.io/kwok/cmd/kwok", 2},
 }
 
 // build compiles one binary into the folder. It appears under its name only when

@@ -126,3 +126,15 @@ func TestTheVersionIsThatOfTheModule(t *testing.T) {
 		t.Errorf("linker flags %q", flags)
 	}
 }
+
+// A new version gets a new name, so that no old binary is taken for it.
+func TestTheVersionOfKwokIsThatOfItsModule(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(filepath.Join("kwok", "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if version := regexp.MustCompile(`(?m)^\s*sigs\.k8s\.io/kwok v(\S+)`).FindSubmatch(content); version == nil || string(version[1]) != KwokVersion {
+		t.Errorf("kwok/go.mod requires sigs.k8s.io/kwok %q, want %s", version, KwokVersion)
+	}
+}

@@ -29,6 +29,11 @@ type ControlPlaneOptions struct {
 	// against PodDisruptionBudgets, DaemonSets and Deployments then work.
 	Controllers bool
 
+	// Kubelets adds kwok, and with it what Controllers adds: the pods of every Node
+	// start, run and stop. It does not touch Nodes, which need somebody to create
+	// them, make them Ready and renew their leases.
+	Kubelets bool
+
 	// AuditLog makes the API server write an audit log at metadata level.
 	AuditLog bool
 
@@ -57,6 +62,7 @@ type ControlPlane struct {
 	name     string
 	folder   string
 	binaries string
+	kwok     string
 	children []*Process
 	output   *tail
 	guard    *guard
@@ -68,6 +74,7 @@ func Start(ctx context.Context, opts ControlPlaneOptions) (*ControlPlane, error)
 	if opts.Log == nil {
 		opts.Log = io.Discard
 	}
+	opts.Controllers = opts.Controllers || opts.Kubelets
 	names := []string{Etcd, KubeAPIServer, Kubectl}
 	if opts.Controllers {
 		names = append(names, KubeControllerManager, KubeScheduler)
@@ -76,11 +83,17 @@ func Start(ctx context.Context, opts ControlPlaneOptions) (*ControlPlane, error)
 	if err != nil {
 		return nil, err
 	}
+	var kwok string
+	if opts.Kubelets {
+		if kwok, err = kwokPath(ctx, opts.Log); err != nil {
+			return nil, err
+		}
+	}
 	folder, err := os.MkdirTemp("", "five-spot-"+opts.Name+"-")
 	if err != nil {
 		return nil, fmt.Errorf("failed to create a folder for the control plane: %w", err)
 	}
-	cp := &ControlPlane{name: opts.Name, folder: folder, binaries: binaries, output: &tail{}}
+	cp := &ControlPlane{name: opts.Name, folder: folder, binaries: binaries, kwok: kwok, output: &tail{}}
 	if err := cp.start(ctx, opts); err != nil {
 		return nil, errors.Join(fmt.Errorf("failed to start control plane %s: %w", opts.Name, err), cp.Stop())
 	}
@@ -104,7 +117,12 @@ func (cp *ControlPlane) start(ctx context.Context, opts ControlPlaneOptions) err
 		return err
 	}
 	if opts.Controllers {
-		return cp.startControllers()
+		if err := cp.startControllers(); err != nil {
+			return err
+		}
+	}
+	if opts.Kubelets {
+		return cp.startKwok()
 	}
 	return nil
 }
@@ -177,7 +195,11 @@ func (cp *ControlPlane) startControllers() error {
 		return fmt.Errorf("failed to write the root CA: %w", err)
 	}
 	key := filepath.Join(cp.Env.ControlPlane.GetAPIServer().CertDir, "sa-signer.key")
-	common := []string{"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=0"}
+	common := []string{
+		"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=0",
+		// Their own limits would let a test with a hundred pods wait.
+		"--kube-api-qps=500", "--kube-api-burst=1000",
+	}
 	if err := cp.StartChild(filepath.Join(cp.binaries, KubeControllerManager), append(common,
 		"--service-account-private-key-file="+key, "--root-ca-file="+rootCA, "--use-service-account-credentials=true",
 		"--controllers=*,-service-lb-controller,-cloud-node-lifecycle-controller",

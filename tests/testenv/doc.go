@@ -16,6 +16,15 @@
 // RemoteMachine becomes Running within seconds; Provider.Behave makes one
 // machine slow, broken, or keep the marks of its former life.
 //
+// # Pods
+//
+// With Options.Kubelets pods become Ready on the Nodes of machines, and stop when
+// their grace period is over. CreateDeployment, CreateDaemonSet and CreateBudget make
+// what a drain meets, Provider.AddSpareNode a place for replacements, and
+// Provider.StopKubelet a machine that is lost. Who does what to a Node: the provider
+// alone creates it, deletes it, sets its conditions and renews its lease; kwok only
+// runs its pods.
+//
 // # Where the binaries come from
 //
 // Binaries looks into KUBEBUILDER_ASSETS and into setup-envtest's own store, asks

@@ -52,8 +52,9 @@ type kubelets struct {
 
 // kubelet is what has been done for one RemoteMachine.
 type kubelet struct {
-	node  string
-	ready *bool
+	node    string
+	ready   *bool
+	stopped bool
 }
 
 func newKubelets(clk clock.PassiveClock, c client.Client, watched bool) *kubelets {
@@ -156,7 +157,9 @@ func (k *kubelets) Start(ctx context.Context) error {
 		k.mu.Lock()
 		names := make([]string, 0, len(k.running))
 		for self := range maps.Values(k.running) {
-			names = append(names, self.node)
+			if !self.stopped {
+				names = append(names, self.node)
+			}
 		}
 		k.mu.Unlock()
 		for _, name := range names {
@@ -189,12 +192,20 @@ func (k *kubelets) renewLease(ctx context.Context, name string) error {
 func newNode(obj *unstructured.Unstructured) *corev1.Node {
 	name := NodeName(obj.GetNamespace(), obj.GetName())
 	providerID, _, _ := unstructured.NestedString(obj.Object, "spec", "providerID")
+	node := simulatedNode(name, obj.GetName(), providerID)
+	if address := addressOf(obj); address != "" {
+		node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}}
+	}
+	return node
+}
+
+func simulatedNode(name, hostname, providerID string) *corev1.Node {
 	machineID := sha256.Sum256([]byte(providerID))
-	node := &corev1.Node{
+	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name,
 			Labels: map[string]string{
-				corev1.LabelHostname: obj.GetName(), corev1.LabelOSStable: "linux", corev1.LabelArchStable: runtime.GOARCH,
+				corev1.LabelHostname: hostname, corev1.LabelOSStable: "linux", corev1.LabelArchStable: runtime.GOARCH,
 			},
 		},
 		Spec: corev1.NodeSpec{ProviderID: providerID},
@@ -206,15 +217,12 @@ func newNode(obj *unstructured.Unstructured) *corev1.Node {
 			},
 		},
 	}
-	if address := addressOf(obj); address != "" {
-		node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}}
-	}
-	return node
 }
 
 // bringMarks puts on a new Node what others had put on its former self.
 func bringMarks(node, former *corev1.Node) {
 	maps.Copy(node.Labels, former.Labels)
+	delete(node.Labels, kubeletLabel)
 	node.Annotations = maps.Clone(former.Annotations)
 	node.Spec.Taints = slices.Clone(former.Spec.Taints)
 	node.Spec.Unschedulable = former.Spec.Unschedulable

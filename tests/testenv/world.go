@@ -36,6 +36,11 @@ type Options struct {
 	// Pods stay Pending: nothing runs them.
 	WorkloadControllers bool
 
+	// Kubelets adds kwok to the workload cluster, and with it WorkloadControllers: the
+	// pods on the provider's Nodes become Ready at once, and stop when their grace
+	// period is over. The Nodes remain the provider's alone.
+	Kubelets bool
+
 	// ManagementControllers adds them to the management cluster: garbage collection
 	// by owner references and the deletion of namespaces then work.
 	ManagementControllers bool
@@ -76,6 +81,7 @@ func NewWorld(ctx context.Context, opts Options) (*World, error) {
 	if opts.Log == nil {
 		opts.Log = io.Discard
 	}
+	opts.WorkloadControllers = opts.WorkloadControllers || opts.Kubelets
 	if opts.CAPILog.GetSink() == nil {
 		opts.CAPILog = logr.Discard()
 	}
@@ -125,7 +131,7 @@ func (w *World) startControlPlanes(ctx context.Context) error {
 	})
 	group.Go(func() {
 		w.Workload, workloadErr = Start(ctx, ControlPlaneOptions{
-			Name: "workload", Log: w.opts.Log, Controllers: w.opts.WorkloadControllers,
+			Name: "workload", Log: w.opts.Log, Controllers: w.opts.WorkloadControllers, Kubelets: w.opts.Kubelets,
 		})
 	})
 	group.Wait()
