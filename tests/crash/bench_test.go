@@ -21,8 +21,8 @@ import (
 
 // Instants of the schedule of every machine here: 09:00-18:00, Monday to Friday.
 var (
-	insideWindow = time.Date(2026, time.November, 23, 9, 30, 0, 0, time.UTC)
-	windowCloses = time.Date(2026, time.November, 23, 18, 0, 0, 0, time.UTC)
+	insideWindow = time.Date(2037, time.November, 23, 9, 30, 0, 0, time.UTC)
+	windowCloses = time.Date(2037, time.November, 23, 18, 0, 0, 0, time.UTC)
 	nextDay      = insideWindow.Add(24 * time.Hour)
 )
 
@@ -129,12 +129,13 @@ func (b *bench) start() { b.startOn(newNetwork()) }
 func (b *bench) startOn(n *network) {
 	b.Helper()
 	opts, err := controllers.ParseOptions([]string{
-		"--metrics-port=0", "--health-port=0", "--enable-leader-election=false",
+		"--metrics-port=0", "--health-port=0", "--enable-leader-election=false", "--join-timeout=876000h",
 	}, func(string) (string, bool) { return "", false })
 	if err != nil {
 		b.Fatal(err)
 	}
 	opts.Clock, opts.Registry = b.clock, prometheus.NewRegistry()
+	opts.ForceFinalizerOnTimeout = false
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.Context()))
 	p := &process{network: n, cancel: cancel, done: make(chan error, 1)}
 	mgr, err := controllers.NewManager(ctx, p.network.wrap(world.Config()), opts, "test")

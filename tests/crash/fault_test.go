@@ -28,7 +28,7 @@ func TestEveryWriteMayFail(t *testing.T) {
 			t.Logf("to repeat: go test ./tests/crash -run %s -seed %d", "TestEveryWriteMayFail", *seed+i)
 			b := newBench(t)
 			b.start()
-			b.process.network.disturb(rand.New(rand.NewPCG(*seed+i, 0))) //nolint:gosec // Repeatable, not secret.
+			b.process.network.disturb(rand.New(rand.NewPCG(*seed+i, 0)))
 			b.live()
 			b.catchUp()
 			for _, violation := range b.history.violations() {

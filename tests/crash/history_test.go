@@ -99,7 +99,7 @@ func (h *history) violations() []string {
 	for _, event := range h.ordered() {
 		switch obj := event.object.(type) {
 		case *v1alpha1.ScheduledMachine:
-			r.scheduledMachine(obj)
+			r.scheduledMachine(event.kind, obj)
 		case *clusterv1.Machine:
 			r.machine(event.kind, obj)
 		default:
@@ -131,8 +131,12 @@ func (r *replay) violated(format string, args ...any) {
 	r.found = append(r.found, fmt.Sprintf(format, args...))
 }
 
-// scheduledMachine: the clock of a shutdown never changes.
-func (r *replay) scheduledMachine(sm *v1alpha1.ScheduledMachine) {
+// scheduledMachine: the clock of a shutdown never changes, and the object outlives its
+// Machine.
+func (r *replay) scheduledMachine(kind watch.EventType, sm *v1alpha1.ScheduledMachine) {
+	if kind == watch.Deleted && len(r.alive) > 0 {
+		r.violated("the object goes before its Machine")
+	}
 	shutdown := sm.Status.Shutdown
 	if shutdown == nil {
 		r.startedAt = nil
@@ -144,14 +148,20 @@ func (r *replay) scheduledMachine(sm *v1alpha1.ScheduledMachine) {
 	r.startedAt = &shutdown.StartedAt
 }
 
-// machine: there are never two.
+// machine: there are never two, and none is deleted before the clock of the shutdown is
+// written down.
 func (r *replay) machine(kind watch.EventType, machine *clusterv1.Machine) {
 	if kind == watch.Deleted {
 		delete(r.alive, machine.UID)
 		return
 	}
 	r.alive[machine.UID] = true
-	r.deleting[machine.UID] = machine.DeletionTimestamp != nil
+	if machine.DeletionTimestamp != nil && !r.deleting[machine.UID] {
+		r.deleting[machine.UID] = true
+		if r.startedAt == nil {
+			r.violated("the Machine is deleted before shutdown.startedAt is written")
+		}
+	}
 	if len(r.alive) > 1 {
 		r.violated("there are %d Machines", len(r.alive))
 	}

@@ -121,14 +121,19 @@ func (b *bench) lastSnapshot() snapshot {
 	return last
 }
 
-// expect waits for the state that an undisturbed run ends in.
-func (b *bench) expect(want snapshot) {
+// expect waits for the state that an undisturbed run ends in. It is whether the
+// process lived that long.
+func (b *bench) expect(want snapshot) bool {
 	b.Helper()
 	deadline := time.Now().Add(patience / 4)
-	b.await("everything is as in an undisturbed run", func() bool {
+	lived := b.await("everything is as in an undisturbed run", func() bool {
 		return cmp.Equal(want, b.snapshot()) || time.Now().After(deadline)
 	})
+	if !lived {
+		return false
+	}
 	if diff := cmp.Diff(want, b.snapshot()); diff != "" {
 		b.Errorf("the end (-undisturbed +this):\n%s", diff)
 	}
+	return true
 }

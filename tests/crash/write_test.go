@@ -5,9 +5,11 @@ import (
 	"strconv"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/tests/testenv"
 )
 
 // scenario is one way through the lifecycle.
@@ -36,6 +38,11 @@ func scenarios() map[string]scenario {
 			prepare: (*bench).activate,
 			act:     func(b *bench) { b.patch(`{"spec":{"killSwitch":true}}`) },
 			reached: func(b *bench) bool { return b.inPhase(v1alpha1.PhaseTerminated) && b.isBare() },
+		},
+		"the Node asks to be reclaimed": {
+			prepare: (*bench).activate,
+			act:     (*bench).requestReclaim,
+			reached: func(b *bench) bool { return b.inPhase(v1alpha1.PhaseDisabled) },
 		},
 		"the object is deleted": {
 			prepare: (*bench).activate,
@@ -101,14 +108,14 @@ func (s scenario) stopped(t *testing.T, k int, want snapshot) bool {
 	if s.act != nil {
 		s.act(b)
 	}
-	if b.await("the end is reached", func() bool { return s.reached(b) }) {
-		b.expect(want)
+	reached := func() bool { return s.reached(b) }
+	if b.await("the end is reached", reached) && b.expect(want) {
 		b.judge()
 		return false
 	}
 	b.stop()
 	b.start()
-	b.await("the end is reached", func() bool { return s.reached(b) })
+	b.await("the end is reached", reached)
 	b.expect(want)
 	b.judge()
 	return true
@@ -124,6 +131,17 @@ func (b *bench) activate() {
 func (b *bench) delete() {
 	b.Helper()
 	if err := world.Client.Delete(b.Context(), b.sm.DeepCopy()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// requestReclaim does what the reclaim agent does.
+func (b *bench) requestReclaim() {
+	b.Helper()
+	node := &corev1.Node{}
+	node.Name = testenv.NodeName(b.sm.Namespace, b.sm.Name)
+	body := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.ReclaimRequestedAnnotation, v1alpha1.ReclaimRequestedValue)
+	if err := world.WorkloadClient.Patch(b.Context(), node, client.RawPatch("application/merge-patch+json", []byte(body))); err != nil {
 		b.Fatal(err)
 	}
 }

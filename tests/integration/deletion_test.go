@@ -16,8 +16,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
-	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
@@ -346,22 +344,6 @@ func sentDeletions(o *operator, namespace string) []string {
 	return slices.Compact(sent)
 }
 
-// counted is the sum of all samples of a counter that the manager would serve.
-func counted(o *operator, name string) float64 {
-	GinkgoHelper()
-	families, err := o.registry.Gather()
-	Expect(err).NotTo(HaveOccurred())
-	sum := 0.0
-	for _, family := range families {
-		if family.GetName() == name {
-			for _, sample := range family.GetMetric() {
-				sum += sample.GetCounter().GetValue() + sample.GetGauge().GetValue()
-			}
-		}
-	}
-	return sum
-}
-
 // isCordoned is for Eventually.
 func isCordoned(ctx context.Context, node string) func() (bool, error) {
 	return func() (bool, error) {
@@ -377,14 +359,14 @@ func stubbornPod(ctx context.Context, node string) *corev1.Pod {
 	GinkgoHelper()
 	metadata := metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: node, Labels: map[string]string{"stubborn": node}}
 	budget := &policyv1.PodDisruptionBudget{ObjectMeta: metadata, Spec: policyv1.PodDisruptionBudgetSpec{
-		MinAvailable: ptr.To(intstr.FromInt32(1)),
+		MinAvailable: new(intstr.FromInt32(1)),
 		Selector:     &metav1.LabelSelector{MatchLabels: metadata.Labels},
 	}}
 	Expect(world.WorkloadClient.Create(ctx, budget)).To(Succeed())
 	pod := &corev1.Pod{ObjectMeta: metadata, Spec: corev1.PodSpec{
 		NodeName:                      node,
-		AutomountServiceAccountToken:  ptr.To(false),
-		TerminationGracePeriodSeconds: ptr.To[int64](0),
+		AutomountServiceAccountToken:  new(false),
+		TerminationGracePeriodSeconds: new(int64(0)),
 		Containers:                    []corev1.Container{{Name: "app", Image: "registry.example.com/app"}},
 	}}
 	Expect(world.WorkloadClient.Create(ctx, pod)).To(Succeed())
@@ -398,51 +380,6 @@ func stubbornPod(ctx context.Context, node string) *corev1.Pod {
 		Expect(client.IgnoreNotFound(workload.Delete(ctx, pod, client.GracePeriodSeconds(0)))).To(Succeed())
 	}, NodeTimeout(soon))
 	return running
-}
-
-// refuseMachines has the API server refuse an operation on Machines of the namespace
-// until the returned function is called, at the latest at the end of the spec. For
-// admissionv1.Delete there has to be a Machine desk-7.
-func refuseMachines(ctx context.Context, namespace string, operation admissionv1.OperationType) (allow func()) {
-	GinkgoHelper()
-	metadata := metav1.ObjectMeta{Name: "refuse-" + strings.ToLower(string(operation)) + "-" + namespace}
-	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metadata, Spec: admissionv1.ValidatingAdmissionPolicySpec{
-		FailurePolicy: ptr.To(admissionv1.Fail),
-		MatchConstraints: &admissionv1.MatchResources{
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
-			ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-				Operations: []admissionv1.OperationType{operation},
-				Rule: admissionv1.Rule{
-					APIGroups: []string{clusterv1.GroupVersion.Group}, APIVersions: []string{"*"}, Resources: []string{"machines"},
-				},
-			}}},
-		},
-		Validations: []admissionv1.Validation{{Expression: "false", Message: "not now"}},
-	}}
-	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metadata, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
-		PolicyName: metadata.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
-	}}
-	Expect(world.Client.Create(ctx, policy)).To(Succeed())
-	Expect(world.Client.Create(ctx, binding)).To(Succeed())
-	refused := func() bool { return apierrors.IsInvalid(tryOnMachine(ctx, namespace, operation)) }
-	lift := func(ctx context.Context) {
-		Expect(client.IgnoreNotFound(world.Client.Delete(ctx, binding))).To(Succeed())
-		Expect(client.IgnoreNotFound(world.Client.Delete(ctx, policy))).To(Succeed())
-		Eventually(func() bool { return apierrors.IsInvalid(tryOnMachine(ctx, namespace, operation)) }).Should(BeFalse())
-	}
-	DeferCleanup(lift, NodeTimeout(soon))
-	Eventually(refused).Should(BeTrue())
-	return func() { lift(ctx) }
-}
-
-// tryOnMachine does the operation without effect.
-func tryOnMachine(ctx context.Context, namespace string, operation admissionv1.OperationType) error {
-	if operation == admissionv1.Delete {
-		return world.Client.Delete(ctx, newForeignMachine(namespace), client.DryRunAll)
-	}
-	probe := newForeignMachine(namespace)
-	probe.Name = "probe"
-	return world.Client.Create(ctx, probe, client.DryRunAll)
 }
 
 // eventNotes are the notes of the object's events of one reason, for Eventually.

@@ -154,3 +154,19 @@ func setClusterPaused(ctx context.Context, namespace string, paused bool) {
 	patch := fmt.Sprintf(`{"spec":{"paused":%t}}`, paused)
 	Expect(world.Client.Patch(ctx, cluster, client.RawPatch("application/merge-patch+json", []byte(patch)))).To(Succeed())
 }
+
+// counted is the sum of all samples of a counter that the manager would serve.
+func counted(o *operator, name string) float64 {
+	GinkgoHelper()
+	families, err := o.registry.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	sum := 0.0
+	for _, family := range families {
+		if family.GetName() == name {
+			for _, sample := range family.GetMetric() {
+				sum += sample.GetCounter().GetValue() + sample.GetGauge().GetValue()
+			}
+		}
+	}
+	return sum
+}

@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -11,10 +12,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -211,7 +212,7 @@ func newForeignMachine(namespace string) *clusterv1.Machine {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "desk-7", Labels: map[string]string{"made-by": "hand"}},
 		Spec: clusterv1.MachineSpec{
 			ClusterName:       clusterName,
-			Bootstrap:         clusterv1.Bootstrap{DataSecretName: ptr.To("by-hand")},
+			Bootstrap:         clusterv1.Bootstrap{DataSecretName: new("by-hand")},
 			InfrastructureRef: clusterv1.ContractVersionedObjectReference{APIGroup: "infrastructure.cluster.x-k8s.io", Kind: "RemoteMachine", Name: "by-hand"},
 		},
 	}
@@ -276,4 +277,49 @@ func eventsOf(ctx context.Context, sm *v1alpha1.ScheduledMachine) ([]eventsv1.Ev
 		}
 	}
 	return events, nil
+}
+
+// refuseMachines has the API server refuse an operation on Machines of the namespace
+// until the returned function is called, at the latest at the end of the spec. For
+// admissionv1.Delete there has to be a Machine desk-7.
+func refuseMachines(ctx context.Context, namespace string, operation admissionv1.OperationType) (allow func()) {
+	GinkgoHelper()
+	metadata := metav1.ObjectMeta{Name: "refuse-" + strings.ToLower(string(operation)) + "-" + namespace}
+	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metadata, Spec: admissionv1.ValidatingAdmissionPolicySpec{
+		FailurePolicy: new(admissionv1.Fail),
+		MatchConstraints: &admissionv1.MatchResources{
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
+			ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+				Operations: []admissionv1.OperationType{operation},
+				Rule: admissionv1.Rule{
+					APIGroups: []string{clusterv1.GroupVersion.Group}, APIVersions: []string{"*"}, Resources: []string{"machines"},
+				},
+			}}},
+		},
+		Validations: []admissionv1.Validation{{Expression: "false", Message: "not now"}},
+	}}
+	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metadata, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+		PolicyName: metadata.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+	}}
+	Expect(world.Client.Create(ctx, policy)).To(Succeed())
+	Expect(world.Client.Create(ctx, binding)).To(Succeed())
+	refused := func() bool { return apierrors.IsInvalid(tryOnMachine(ctx, namespace, operation)) }
+	lift := func(ctx context.Context) {
+		Expect(client.IgnoreNotFound(world.Client.Delete(ctx, binding))).To(Succeed())
+		Expect(client.IgnoreNotFound(world.Client.Delete(ctx, policy))).To(Succeed())
+		Eventually(func() bool { return apierrors.IsInvalid(tryOnMachine(ctx, namespace, operation)) }).Should(BeFalse())
+	}
+	DeferCleanup(lift, NodeTimeout(soon))
+	Eventually(refused).Should(BeTrue())
+	return func() { lift(ctx) }
+}
+
+// tryOnMachine does the operation without effect.
+func tryOnMachine(ctx context.Context, namespace string, operation admissionv1.OperationType) error {
+	if operation == admissionv1.Delete {
+		return world.Client.Delete(ctx, newForeignMachine(namespace), client.DryRunAll)
+	}
+	probe := newForeignMachine(namespace)
+	probe.Name = "probe"
+	return world.Client.Create(ctx, probe, client.DryRunAll)
 }
