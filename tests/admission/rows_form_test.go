@@ -1,0 +1,91 @@
+package admission_test
+
+import "strings"
+
+// formRows are about the three forms and about days and hours.
+var formRows = map[string]row{
+	"days and hours": {},
+	"a single day, a range, a list and ranges that wrap are days": {
+		change: scheduled(`daysOfWeek: [mon, tue-thu, "mon-wed,fri-sun", sat-tue]`),
+	},
+	"a single hour, a range, a list and ranges that wrap are hours": {
+		change: scheduled(`hoursOfDay: ["9", "0", "23", "9-17", "0-9,18-23", "22-6"]`),
+	},
+	"hours may have leading zeros":                   {change: scheduled(`hoursOfDay: ["09", "00-09", "07,08"]`)},
+	"blanks around days do not matter":               {change: scheduled(`daysOfWeek: [" mon - wed , fri "]`)},
+	"blanks around hours do not matter":              {change: scheduled(`hoursOfDay: [" 0 - 9 , 18-23 "]`)},
+	"one day may be given twice":                     {change: scheduled(`daysOfWeek: [mon, mon, mon-fri]`)},
+	"seven items are days":                           {grow: set(several(7, "mon"), "schedule", "daysOfWeek")},
+	"eight items are too many days":                  {grow: set(several(8, "mon"), "schedule", "daysOfWeek"), wrong: "spec.schedule.daysOfWeek", says: "7"},
+	"24 items are hours":                             {grow: set(several(24, "9"), "schedule", "hoursOfDay")},
+	"25 items are too many hours":                    {grow: set(several(25, "9"), "schedule", "hoursOfDay"), wrong: "spec.schedule.hoursOfDay", says: "24"},
+	"an unknown day is refused":                      {change: scheduled(`daysOfWeek: [mon, funday]`), wrong: "spec.schedule.daysOfWeek[1]"},
+	"a day in capitals is refused":                   {change: scheduled(`daysOfWeek: [Mon]`), wrong: "spec.schedule.daysOfWeek[0]"},
+	"a day's full name is refused":                   {change: scheduled(`daysOfWeek: [monday]`), wrong: "spec.schedule.daysOfWeek[0]"},
+	"a day with a dangling comma is refused":         {change: scheduled(`daysOfWeek: ["mon,"]`), wrong: "spec.schedule.daysOfWeek[0]"},
+	"a range of three days is refused":               {change: scheduled(`daysOfWeek: [mon-tue-wed]`), wrong: "spec.schedule.daysOfWeek[0]"},
+	"days with a line break are refused":             {change: scheduled(`daysOfWeek: ["mon\n"]`), wrong: "spec.schedule.daysOfWeek[0]"},
+	"an empty day is refused":                        {change: scheduled(`daysOfWeek: [""]`), wrong: "spec.schedule.daysOfWeek[0]"},
+	"days of more than 64 characters are refused":    {change: scheduled(`daysOfWeek: ["` + strings.Repeat("mon,", 16) + `mon"]`), wrong: "spec.schedule.daysOfWeek[0]"},
+	"hour 24 is refused":                             {change: scheduled(`hoursOfDay: ["24"]`), wrong: "spec.schedule.hoursOfDay[0]"},
+	"hour 99 is refused":                             {change: scheduled(`hoursOfDay: ["9-17", "99"]`), wrong: "spec.schedule.hoursOfDay[1]"},
+	"a range that ends beyond 23 is refused":         {change: scheduled(`hoursOfDay: ["9-24"]`), wrong: "spec.schedule.hoursOfDay[0]"},
+	"an hour of three digits is refused":             {change: scheduled(`hoursOfDay: ["009"]`), wrong: "spec.schedule.hoursOfDay[0]"},
+	"a negative hour is refused":                     {change: scheduled(`hoursOfDay: ["-9"]`), wrong: "spec.schedule.hoursOfDay[0]"},
+	"an open range of hours is refused":              {change: scheduled(`hoursOfDay: ["9-"]`), wrong: "spec.schedule.hoursOfDay[0]"},
+	"minutes in an hour are refused":                 {change: scheduled(`hoursOfDay: ["9:30"]`), wrong: "spec.schedule.hoursOfDay[0]"},
+	"two hours that a blank separates are refused":   {change: scheduled(`hoursOfDay: ["1 2"]`), wrong: "spec.schedule.hoursOfDay[0]"},
+	"digits of another script are refused":           {change: scheduled(`hoursOfDay: ["９"]`), wrong: "spec.schedule.hoursOfDay[0]"},
+	"an hour that is a number is refused":            {change: scheduled(`hoursOfDay: [9]`), wrong: "spec.schedule.hoursOfDay[0]"},
+	"hours of more than 128 characters are refused":  {change: scheduled(`hoursOfDay: ["` + strings.Repeat("9,", 64) + `9"]`), wrong: "spec.schedule.hoursOfDay[0]"},
+	"days without hours are refused":                 {change: scheduled(`hoursOfDay: null`), wrong: "spec.schedule", says: "together"},
+	"days with an empty list of hours are refused":   {change: scheduled(`hoursOfDay: []`), wrong: "spec.schedule", says: "together"},
+	"hours without days are refused":                 {change: scheduled(`daysOfWeek: null`), wrong: "spec.schedule", says: "together"},
+	"no form is refused":                             {change: form(`timezone: UTC`), wrong: "spec.schedule", says: "exactly one schedule form"},
+	"empty lists alone are no form":                  {change: scheduled(`daysOfWeek: [], hoursOfDay: [], windows: []`), wrong: "spec.schedule", says: "exactly one schedule form"},
+	"no schedule is refused":                         {change: `{spec: {schedule: null}}`, wrong: "spec.schedule"},
+	"empty lists beside cron are accepted":           {change: scheduled(`daysOfWeek: [], hoursOfDay: [], windows: [], cron: "@daily"`)},
+	"empty lists beside windows are accepted":        {change: scheduled(`daysOfWeek: [], hoursOfDay: [], windows: [{days: [mon], start: "08:00", end: "09:00"}]`)},
+	"an empty list of windows beside the rest is ok": {change: scheduled(`windows: []`)},
+	"nulls beside a form are accepted":               {grow: set(nil, "schedule", "cron")},
+	"days and cron exclude each other":               {change: scheduled(`cron: "@daily"`), wrong: "spec.schedule", says: "exactly one schedule form"},
+	"days and windows exclude each other":            {change: scheduled(`windows: [{days: [mon], start: "08:00", end: "09:00"}]`), wrong: "spec.schedule", says: "exactly one schedule form"},
+	"cron and windows exclude each other":            {change: form(`cron: "@daily", windows: [{days: [mon], start: "08:00", end: "09:00"}]`), wrong: "spec.schedule", says: "exactly one schedule form"},
+	"all three forms exclude each other":             {change: scheduled(`cron: "@daily", windows: [{days: [mon], start: "08:00", end: "09:00"}]`), wrong: "spec.schedule", says: "exactly one schedule form"},
+	"days alone and cron exclude each other":         {change: scheduled(`hoursOfDay: null, cron: "@daily"`), wrong: "spec.schedule", says: "exactly one schedule form"},
+	"a duration beside days and hours is refused":    {change: scheduled(`duration: 1h`), wrong: "spec.schedule", says: "duration goes with cron only"},
+	"a duration beside windows is refused": {
+		change: form(`duration: 1h, windows: [{days: [mon], start: "08:00", end: "09:00"}]`), wrong: "spec.schedule", says: "duration goes with cron only",
+	},
+}
+
+// window is a change to a schedule of one window.
+func window(fields string) string { return form("windows: [{" + fields + "}]") }
+
+// windowRows are about windows.
+var windowRows = map[string]row{
+	"a window within a day":                       {change: window(`days: [mon-fri], start: "09:15", end: "17:45"`)},
+	"a window into the next day":                  {change: window(`days: [mon], start: "22:00", end: "06:00"`)},
+	"a window from midnight to midnight":          {change: window(`days: [mon], start: "00:00", end: "24:00"`)},
+	"a window that ends when it starts":           {change: window(`days: [mon], start: "08:00", end: "08:00"`)},
+	"a window over a weekend":                     {change: window(`days: [fri], start: "20:00", end: "08:00", endDay: mon`)},
+	"a window until the last minute":              {change: window(`days: [sun], start: "23:59", end: "00:00"`)},
+	"50 windows":                                  {change: form(`timezone: UTC`), grow: set(several(50, map[string]any{"days": []any{"mon"}, "start": "08:00", "end": "09:00"}), "schedule", "windows")},
+	"51 windows are too many":                     {change: form(`timezone: UTC`), grow: set(several(51, map[string]any{"days": []any{"mon"}, "start": "08:00", "end": "09:00"}), "schedule", "windows"), wrong: "spec.schedule.windows", says: "50"},
+	"a window without days is refused":            {change: window(`start: "08:00", end: "09:00"`), wrong: "spec.schedule.windows[0].days"},
+	"a window with an empty list of days is none": {change: window(`days: [], start: "08:00", end: "09:00"`), wrong: "spec.schedule.windows[0].days"},
+	"a window with eight days is refused":         {change: window(`days: [mon, tue, wed, thu, fri, sat, sun, mon], start: "08:00", end: "09:00"`), wrong: "spec.schedule.windows[0].days", says: "7"},
+	"a window with an unknown day is refused":     {change: window(`days: [mon, nix], start: "08:00", end: "09:00"`), wrong: "spec.schedule.windows[0].days[1]"},
+	"a window without start is refused":           {change: window(`days: [mon], end: "09:00"`), wrong: "spec.schedule.windows[0].start"},
+	"a window without end is refused":             {change: window(`days: [mon], start: "09:00"`), wrong: "spec.schedule.windows[0].end"},
+	"a start at 24:00 is refused":                 {change: window(`days: [mon], start: "24:00", end: "09:00"`), wrong: "spec.schedule.windows[0].start"},
+	"an end after 24:00 is refused":               {change: window(`days: [mon], start: "08:00", end: "24:01"`), wrong: "spec.schedule.windows[0].end"},
+	"minute 60 is refused":                        {change: window(`days: [mon], start: "08:60", end: "09:00"`), wrong: "spec.schedule.windows[0].start"},
+	"an hour of one digit is no local time":       {change: window(`days: [mon], start: "8:00", end: "09:00"`), wrong: "spec.schedule.windows[0].start"},
+	"a local time with seconds is refused":        {change: window(`days: [mon], start: "08:00:00", end: "09:00"`), wrong: "spec.schedule.windows[0].start"},
+	"a local time in twelve hours is refused":     {change: window(`days: [mon], start: "08:00", end: "5:00pm"`), wrong: "spec.schedule.windows[0].end"},
+	"a local time that is a number is refused":    {change: window(`days: [mon], start: "08:00", end: 17`), wrong: "spec.schedule.windows[0].end"},
+	"an unknown end day is refused":               {change: window(`days: [mon], start: "08:00", end: "09:00", endDay: someday`), wrong: "spec.schedule.windows[0].endDay"},
+	"a range is no end day":                       {change: window(`days: [mon], start: "08:00", end: "09:00", endDay: tue-wed`), wrong: "spec.schedule.windows[0].endDay"},
+	"an empty end day is refused":                 {change: window(`days: [mon], start: "08:00", end: "09:00", endDay: ""`), wrong: "spec.schedule.windows[0].endDay"},
+}
