@@ -9,6 +9,11 @@ const (
 	// ScheduledMachine; its value is the name of the ScheduledMachine.
 	ScheduledMachineLabel = "5spot.finos.org/scheduled-machine"
 
+	// OwnerUIDAnnotation is on the Machine; its value is the UID of the
+	// ScheduledMachine. The garbage collector may take the owner reference away from a
+	// Machine, which has another owner in its Cluster, but not this.
+	OwnerUIDAnnotation = "5spot.finos.org/owner-uid"
+
 	// SpecHashAnnotation is on the Machine, bootstrap and infrastructure objects:
 	// a hash of what the ScheduledMachine's spec asked for when they were created,
 	// so that a later edit can be told from drift.

@@ -85,6 +85,7 @@ func TestPartsAreRemovedAlsoWhereSomebodyElsesMachineHasTakenTheName(t *testing.
 	})
 	foreign := runningMachine(sm)
 	foreign.OwnerReferences = nil
+	delete(foreign.Annotations, v1alpha1.OwnerUIDAnnotation)
 	h := newHarness(t, clusterAPI{known: true, ready: true}, nil, sm, tradingCluster(), foreign,
 		providerObject(sm, configKind), providerObject(sm, remoteKind))
 	for range 3 {

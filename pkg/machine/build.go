@@ -27,6 +27,7 @@ const (
 func BuildMachine(sm *v1alpha1.ScheduledMachine, cluster *clusterv1.Cluster, bootstrap, infrastructure *unstructured.Unstructured) *clusterv1.Machine {
 	labels, annotations := templateMetadata(sm)
 	labels, annotations = withOurs(labels, ownLabels(sm)), withOurs(annotations, ownAnnotations(sm))
+	annotations[v1alpha1.OwnerUIDAnnotation] = string(sm.UID)
 	return &clusterv1.Machine{
 		TypeMeta: metav1.TypeMeta{APIVersion: clusterv1.GroupVersion.String(), Kind: "Machine"},
 		ObjectMeta: metav1.ObjectMeta{

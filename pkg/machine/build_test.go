@@ -31,7 +31,7 @@ func TestBuildMachine(t *testing.T) {
 				"5spot.finos.org/scheduled-machine": "desk-7",
 				"cluster.x-k8s.io/cluster-name":     "night",
 			},
-			Annotations: map[string]string{"5spot.finos.org/spec-hash": SpecHash(sm)},
+			Annotations: map[string]string{"5spot.finos.org/spec-hash": SpecHash(sm), "5spot.finos.org/owner-uid": string(smUID)},
 			OwnerReferences: []metav1.OwnerReference{
 				{
 					APIVersion: "5spot.finos.org/v1alpha1", Kind: "ScheduledMachine", Name: "desk-7", UID: smUID,
@@ -146,6 +146,7 @@ func TestTemplateMetadataGoesOntoTheMachine(t *testing.T) {
 	wantAnnotations := map[string]string{
 		"example.com/owner":         "desk team",
 		"5spot.finos.org/spec-hash": SpecHash(sm),
+		"5spot.finos.org/owner-uid": string(smUID),
 	}
 	if diff := cmp.Diff(wantAnnotations, built.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)

@@ -132,9 +132,9 @@ func TestForeignObjectsAreNeitherAdoptedNorOverwritten(t *testing.T) {
 		"an infrastructure object being deleted":   present(t, sm, sm.Spec.InfrastructureSpec, foreignOwner, deleting),
 		"ours that another Machine has taken over": present(t, sm, sm.Spec.InfrastructureSpec, adoptedBy("pc", otherUID)),
 		"a Machine of another owner": presentMachine(t, sm, func(m *clusterv1.Machine) {
-			m.OwnerReferences[0].UID = otherUID
+			reown(m)
 		}),
-		"a Machine without owner": presentMachine(t, sm, func(m *clusterv1.Machine) { m.OwnerReferences = nil }),
+		"a Machine without owner": presentMachine(t, sm, disown),
 	} {
 		t.Run(name+" that was there before", func(t *testing.T) {
 			t.Parallel()

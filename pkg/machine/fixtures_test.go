@@ -323,3 +323,15 @@ func failing(call string, err error) func(string) error {
 		return nil
 	}
 }
+
+// disown makes a Machine somebody else's.
+func disown(m *clusterv1.Machine) {
+	m.OwnerReferences = nil
+	delete(m.Annotations, v1alpha1.OwnerUIDAnnotation)
+}
+
+// reown makes a Machine that of another ScheduledMachine.
+func reown(m *clusterv1.Machine) {
+	m.OwnerReferences[0].UID = otherUID
+	m.Annotations[v1alpha1.OwnerUIDAnnotation] = string(otherUID)
+}

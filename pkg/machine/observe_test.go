@@ -51,7 +51,7 @@ func TestObserve(t *testing.T) {
 		"without a word about its spec": {func(m *clusterv1.Machine) { m.Annotations = nil }, base},
 		"foreign, whatever else it says": {func(m *clusterv1.Machine) {
 			phase(clusterv1.MachinePhaseRunning)(m)
-			m.OwnerReferences[0].UID = otherUID
+			reown(m)
 		}, State{Foreign: `Machine "desk-7"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -70,8 +70,17 @@ func TestObserve(t *testing.T) {
 func TestAMachineIsOursByTheUIDInTheStatus(t *testing.T) {
 	t.Parallel()
 	sm := scheduledMachine()
-	live := presentMachine(t, sm, func(m *clusterv1.Machine) { m.OwnerReferences = nil })
+	live := presentMachine(t, sm, disown)
 	sm.Status.MachineRef = &v1alpha1.ObjectReference{Name: smName, UID: string(live.UID)}
+	if state := Observe(sm, live); !state.Exists || state.Foreign != "" {
+		t.Errorf("State: %+v", state)
+	}
+}
+
+func TestAMachineStaysOursWhenTheGarbageCollectorTakesItsOwnerAway(t *testing.T) {
+	t.Parallel()
+	sm := scheduledMachine()
+	live := presentMachine(t, sm, func(m *clusterv1.Machine) { m.OwnerReferences = m.OwnerReferences[1:] })
 	if state := Observe(sm, live); !state.Exists || state.Foreign != "" {
 		t.Errorf("State: %+v", state)
 	}

@@ -9,10 +9,15 @@ import (
 	"github.com/finos/five-spot/api/v1alpha1"
 )
 
-// Ours is whether obj was created for sm: sm's UID is among its owners, or the
-// status of sm recorded its UID. Owners that others added do not matter. After
-// clusterctl move both UIDs are new, but the owner reference was rewritten along.
+// Ours is whether obj was created for sm: sm's UID is among its owners or in its
+// annotation, or the status of sm recorded its UID. Owners that others added do not
+// matter. After clusterctl move all UIDs are new, but the owner reference was
+// rewritten along. A foreground deletion of sm makes the garbage collector take sm off
+// the owners of a Machine; the annotation stays.
 func Ours(sm *v1alpha1.ScheduledMachine, obj metav1.Object) bool {
+	if sm.UID != "" && obj.GetAnnotations()[v1alpha1.OwnerUIDAnnotation] == string(sm.UID) {
+		return true
+	}
 	for _, owner := range obj.GetOwnerReferences() {
 		if owner.UID != "" && owner.UID == sm.UID {
 			return true

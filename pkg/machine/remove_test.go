@@ -121,7 +121,7 @@ func TestDeleteWritesWhatIsMissing(t *testing.T) {
 				t.Errorf("writes (-want +got):\n%s", diff)
 			}
 			live := w.readMachine(t)
-			want := map[string]string{v1alpha1.SpecHashAnnotation: SpecHash(sm)}
+			want := map[string]string{v1alpha1.SpecHashAnnotation: SpecHash(sm), v1alpha1.OwnerUIDAnnotation: string(sm.UID)}
 			maps.Copy(want, c.values)
 			if diff := cmp.Diff(want, live.Annotations); diff != "" {
 				t.Errorf("annotations (-want +got):\n%s", diff)
@@ -200,7 +200,7 @@ func TestAForeignMachineIsNeverDeleted(t *testing.T) {
 	t.Parallel()
 	sm := scheduledMachine()
 	for name, change := range map[string]func(*clusterv1.Machine){
-		"of another owner": func(m *clusterv1.Machine) { m.OwnerReferences[0].UID = otherUID },
+		"of another owner": reown,
 		"without UID":      func(m *clusterv1.Machine) { m.UID = "" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -250,7 +250,7 @@ func TestConfirmReadsWhoeversMachine(t *testing.T) {
 	if live, err := newWorld(t).objects.Confirm(t.Context(), sm); live != nil || err != nil {
 		t.Errorf("Confirm = %v, %v", live, err)
 	}
-	w := newWorld(t, presentMachine(t, sm, func(m *clusterv1.Machine) { m.OwnerReferences = nil }))
+	w := newWorld(t, presentMachine(t, sm, disown))
 	if live, err := w.objects.Confirm(t.Context(), sm); live == nil || err != nil {
 		t.Errorf("Confirm = %v, %v", live, err)
 	}
@@ -285,7 +285,7 @@ func TestLeftovers(t *testing.T) {
 		"a part of another Machine":               {sm, []client.Object{present(t, sm, sm.Spec.BootstrapSpec, adoptedBy("pc", otherUID))}, nil},
 		"a foreign object":                        {sm, []client.Object{present(t, sm, sm.Spec.BootstrapSpec, foreignOwner)}, nil},
 		"a part of our Machine, not yet adopted":  {sm, infra(), nil},
-		"a part beside a foreign Machine":         {sm, infra(func(m *clusterv1.Machine) { m.OwnerReferences = nil }), []string{"RemoteMachine"}},
+		"a part beside a foreign Machine":         {sm, infra(disown), []string{"RemoteMachine"}},
 		"a part that the status recorded, once":   {recorded, []client.Object{present(t, sm, sm.Spec.BootstrapSpec)}, []string{"K0sWorkerConfig"}},
 		"a kind that the spec had before":         {recordedOther, []client.Object{present(t, sm, providerObject(proxyKind, `{}`))}, []string{"HostProxy"}},
 		"a kind that is no longer served":         {unserved, []client.Object{present(t, sm, sm.Spec.InfrastructureSpec)}, []string{"RemoteMachine"}},
