@@ -67,13 +67,6 @@ func (a *attempts) failed(uid types.UID, now time.Time, try attempt, atLeast tim
 	return delay
 }
 
-// forget is for a Pod that needs no further attempt.
-func (a *attempts) forget(uid types.UID) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.pods, uid)
-}
-
 // sweep forgets Pods that nobody has asked for in a while.
 func (a *attempts) sweep(now time.Time) {
 	a.mu.Lock()

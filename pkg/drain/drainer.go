@@ -44,14 +44,17 @@ type Options struct {
 
 // Drainer drains Nodes. It is safe for concurrent use.
 type Drainer struct {
-	clock    clock.PassiveClock
-	opts     Options
-	attempts *attempts
+	clock clock.PassiveClock
+	opts  Options
+
+	// evictions and deletions are kept apart: what refuses the one need not refuse
+	// the other.
+	evictions, deletions *attempts
 }
 
 // New returns a Drainer.
 func New(clk clock.PassiveClock, opts Options) *Drainer {
-	return &Drainer{clock: clk, opts: opts, attempts: newAttempts()}
+	return &Drainer{clock: clk, opts: opts, evictions: newAttempts(), deletions: newAttempts()}
 }
 
 // Request is which Node to drain.
@@ -82,7 +85,6 @@ type Request struct {
 func (d *Drainer) Step(ctx context.Context, req Request) (Progress, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	d.attempts.sweep(d.clock.Now())
 
 	cordon, err := d.cordon(ctx, req)
 	switch {
@@ -92,7 +94,7 @@ func (d *Drainer) Step(ctx context.Context, req Request) (Progress, error) {
 		return req.unchanged(), nil
 	}
 
-	evictor := d.newEvictor(req.Workload)
+	evictor := d.newEvictor(req.Workload, d.evictions)
 	helper := d.helper(req, evictor)
 	// The library tells on every step what it skips.
 	quiet := ctrl.LoggerInto(ctx, ctrl.LoggerFrom(ctx).V(1))

@@ -42,8 +42,9 @@ type evictor struct {
 	err error
 }
 
-func (d *Drainer) newEvictor(workload client.Client) *evictor {
-	return &evictor{Client: workload, clock: d.clock, attempts: d.attempts}
+func (d *Drainer) newEvictor(workload client.Client, before *attempts) *evictor {
+	before.sweep(d.clock.Now())
+	return &evictor{Client: workload, clock: d.clock, attempts: before}
 }
 
 // run bounds the evictions in time.
@@ -88,9 +89,7 @@ func (e *evictor) note(ctx context.Context, pod *corev1.Pod, start time.Time, er
 	switch is {
 	case accepted:
 		e.counts.Accepted++
-		e.attempts.forget(pod.UID)
 	case gone:
-		e.attempts.forget(pod.UID)
 	case refused:
 		e.counts.Refused++
 		e.refuse(pod, refusal)

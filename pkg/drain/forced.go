@@ -36,7 +36,6 @@ const (
 func (d *Drainer) ForceStep(ctx context.Context, req Request, remaining time.Duration) (Progress, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	d.attempts.sweep(d.clock.Now())
 
 	// In an emergency the Pods do not wait for the cordon.
 	cordon, cordonErr := d.cordon(ctx, req)
@@ -49,7 +48,7 @@ func (d *Drainer) ForceStep(ctx context.Context, req Request, remaining time.Dur
 		pods = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return overdue(&pod, d.clock.Now()) })
 	}
 
-	evictor := d.newEvictor(req.Workload)
+	evictor := d.newEvictor(req.Workload, d.deletions)
 	result := evictor.run(ctx, func(ctx context.Context) drain.EvictionResult {
 		return evictor.deleteAll(ctx, pods, remaining)
 	})

@@ -178,6 +178,16 @@ func TestPodsDoNotWaitForTheCordonInAnEmergency(t *testing.T) {
 	b.Expect(b.deleted).To(Equal([]string{"web"}))
 }
 
+func TestAForcedDrainTakesOverFromOneThatIsBlocked(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, aNode(), aPod("web"))
+	b.evict = only(budgetExhausted("held"), "web")
+	b.Expect(b.step(t.Context()).BlockedBy).To(HaveLen(1))
+	b.Expect(b.force(t.Context(), time.Minute)).To(Equal(drain.Progress{
+		PodsTotal: 1, PodsRemaining: 1, RetryAfter: 2 * time.Second, Evictions: drain.Evictions{Accepted: 1},
+	}), "the back-off of a refused eviction holds back the deletion")
+}
+
 func TestAForcedStepIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -89,7 +89,7 @@ func TestAnswersToAnEviction(t *testing.T) {
 func TestBlockedByIsBounded(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, append(pods(25), aNode(), aPod("a-batch", labelled("wait-completed")))...)
-	b.evict = func(context.Context, *corev1.Pod) error { return budgetExhausted(strings.Repeat("ü", 4000)) }
+	b.evict = func(context.Context, *corev1.Pod) error { return budgetExhausted(strings.Repeat("ü", 500)) }
 	blocked := b.step(t.Context()).BlockedBy
 
 	b.Expect(blocked).To(HaveLen(10))
@@ -97,6 +97,14 @@ func TestBlockedByIsBounded(t *testing.T) {
 		b.Expect(text).To(HavePrefix(fmt.Sprintf("Pod shop/pod-%02d: ü", i)), "refusals come before Pods that are only waited for")
 		b.Expect(utf8.RuneCountInString(text)).To(Equal(512))
 	}
+}
+
+func TestBlockedByIsSorted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, aNode(), aPod("web-0"), aPod("web-1"), aPod("batch", labelled("wait-completed")))
+	b.evict = only(budgetExhausted("held"), "web-0", "web-1")
+	b.Expect(b.step(t.Context()).BlockedBy).To(HaveExactElements(
+		HavePrefix("Pod shop/batch: "), HavePrefix("Pod shop/web-0: "), HavePrefix("Pod shop/web-1: ")))
 }
 
 func TestPodsThatRanOutOfTimeDoNotCountAsBlocked(t *testing.T) {
