@@ -108,7 +108,7 @@ var _ = Describe("Exceptions and calendars", func() {
 		expectNoMachine(ctx, absent)
 		Eventually(eventReasons(ctx, present)).Should(ContainElement("CalendarNotFound"))
 
-		createCalendar(ctx, missing, v1alpha1.ScheduleException{From: "2026-11-24", To: "2026-11-24", State: v1alpha1.ScheduleInactive})
+		createCalendar(ctx, missing, v1alpha1.ScheduleException{From: "2037-11-24", To: "2037-11-24", State: v1alpha1.ScheduleInactive})
 		for _, sm := range []*v1alpha1.ScheduledMachine{present, absent} {
 			expectPhase(ctx, sm, v1alpha1.PhaseInactive)
 			expectCondition(ctx, sm, v1alpha1.ReferencesValidCondition, "True/Resolved")

@@ -107,7 +107,7 @@ func requestReclaim(ctx context.Context, node string) {
 	annotateNode(ctx, node, map[string]string{
 		v1alpha1.ReclaimRequestedAnnotation:   v1alpha1.ReclaimRequestedValue,
 		v1alpha1.ReclaimReasonAnnotation:      "process-match: java",
-		v1alpha1.ReclaimRequestedAtAnnotation: "2026-11-23T09:30:00Z",
+		v1alpha1.ReclaimRequestedAtAnnotation: "2037-11-23T09:30:00Z",
 	})
 }
 

@@ -155,7 +155,7 @@ var _ = Describe("The schedule", func() {
 		expectPhase(ctx, sm, v1alpha1.PhaseInactive)
 
 		By("being there outside of its windows")
-		change(ctx, sm, `{"spec":{"schedule":{"override":{"state":"Active","until":"2026-11-23T08:30:00Z","reason":"month end"}}}}`)
+		change(ctx, sm, `{"spec":{"schedule":{"override":{"state":"Active","until":"2037-11-23T08:30:00Z","reason":"month end"}}}}`)
 		joined(ctx, sm)
 		expectCondition(ctx, sm, v1alpha1.ScheduledCondition, "True/Override")
 		Expect(statusOf(ctx, sm).Message).To(ContainSubstring("month end"))
@@ -167,7 +167,7 @@ var _ = Describe("The schedule", func() {
 		By("being away inside of its windows")
 		operator.jumpTo(at(0, 9, 0))
 		joined(ctx, sm)
-		change(ctx, sm, `{"spec":{"schedule":{"override":{"state":"Inactive","until":"2026-11-23T12:00:00Z"}}}}`)
+		change(ctx, sm, `{"spec":{"schedule":{"override":{"state":"Inactive","until":"2037-11-23T12:00:00Z"}}}}`)
 		expectPhase(ctx, sm, v1alpha1.PhaseInactive)
 		expectNoMachine(ctx, sm)
 		expectCondition(ctx, sm, v1alpha1.ScheduledCondition, "False/Override")

@@ -33,7 +33,7 @@ var _ = Describe("A Node that comes back as it was", func() {
 				v1alpha1.AppliedTaintsAnnotation:      `[{"key":"example.com/spot","value":"true","effect":"NoSchedule"}]`,
 				v1alpha1.ReclaimRequestedAnnotation:   v1alpha1.ReclaimRequestedValue,
 				v1alpha1.ReclaimReasonAnnotation:      "process-match: java",
-				v1alpha1.ReclaimRequestedAtAnnotation: "2026-11-23T09:30:00Z",
+				v1alpha1.ReclaimRequestedAtAnnotation: "2037-11-23T09:30:00Z",
 				"example.com/owner":                   "desk",
 			}
 		})
