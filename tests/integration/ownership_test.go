@@ -37,10 +37,9 @@ var _ = Describe("Ownership", func() {
 		Expect(provided(ctx, sm, testenv.RemoteMachineKind)).To(BeNil())
 		Expect(provided(ctx, sm, testenv.K0sWorkerConfigKind)).To(BeNil())
 
-		Expect(world.Client.Delete(ctx, foreign)).To(Succeed())
-		Eventually(machineExists(ctx, sm)).Should(BeFalse())
+		deleteByHand(ctx, sm)
 		operator.clock.Step(time.Minute)
-		joined(ctx, sm)
+		joinedAgain(ctx, sm, foreign)
 	})
 
 	It("neither adopts nor changes a foreign RemoteMachine, and goes on when it is gone", func(ctx context.Context) {
@@ -63,7 +62,10 @@ var _ = Describe("Ownership", func() {
 		Expect(now.GetOwnerReferences()).To(BeEmpty())
 
 		Expect(world.Client.Delete(ctx, foreign)).To(Succeed())
-		Eventually(func() (*unstructured.Unstructured, error) { return provided(ctx, sm, testenv.RemoteMachineKind) }).Should(BeNil())
+		Eventually(func() (bool, error) {
+			now, err := provided(ctx, sm, testenv.RemoteMachineKind)
+			return now == nil || now.GetUID() != foreign.GetUID(), err
+		}).Should(BeTrue())
 		operator.clock.Step(10 * time.Minute)
 		joined(ctx, sm)
 		Expect(sentDeletions(operator, namespace)).To(BeEmpty())
