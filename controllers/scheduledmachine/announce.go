@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 
 	"github.com/finos/five-spot/api/v1alpha1"
@@ -68,6 +69,9 @@ func (r *Reconciler) measure(w *world, c change) {
 	}
 	if c.killSwitchActivated() {
 		r.metrics.KillSwitchActivated()
+	}
+	if c.reclaimBegun() {
+		r.metrics.Reclaimed(client.ObjectKeyFromObject(w.object), c.rapidReReclaim())
 	}
 	if slices.Contains(c.timeouts, lifecycle.TimeoutFinalizer) {
 		r.metrics.FinalizerCleanupTimedOut()

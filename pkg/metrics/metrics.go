@@ -18,6 +18,8 @@ type Metrics struct {
 	reconciliationDuration   *prometheus.HistogramVec
 	scheduleEvaluations      *prometheus.CounterVec
 	killSwitchActivations    prometheus.Counter
+	emergencyReclaims        prometheus.Counter
+	rapidReReclaims          *prometheus.CounterVec
 	finalizerCleanupTimeouts prometheus.Counter
 	errors                   *prometheus.CounterVec
 	controllerInfo           *prometheus.GaugeVec
@@ -40,6 +42,8 @@ func New(registerer prometheus.Registerer) *Metrics {
 		reconciliationDuration:   histogramVec("reconciliation_duration_seconds", "Duration of reconciliations by the phase that they ended in.", reconcileBuckets(), "phase"),
 		scheduleEvaluations:      counterVec("schedule_evaluations_total", "Number of schedule evaluations by result.", "result"),
 		killSwitchActivations:    counter("kill_switch_activations_total", "Number of times that a kill switch was turned on."),
+		emergencyReclaims:        counter("emergency_reclaims_total", "Number of machines that were given back because their Node asked for it."),
+		rapidReReclaims:          counterVec("rapid_re_reclaims_total", "Number of reclaims that were at least the third of one machine within ten minutes.", "namespace", "name"),
 		finalizerCleanupTimeouts: counter("finalizer_cleanup_timeouts_total", "Number of deletions that took longer than --finalizer-timeout."),
 		errors:                   counterVec("errors_total", "Number of errors by type.", "error_type"),
 		controllerInfo:           gaugeVec("controller_info", "Always 1; the labels tell what runs.", "version", "instance_id"),
@@ -53,7 +57,7 @@ func New(registerer prometheus.Registerer) *Metrics {
 		spans:                    newSpans(),
 	}
 	registerer.MustRegister(m.reconciliations, m.reconciliationDuration, m.scheduleEvaluations,
-		m.killSwitchActivations, m.finalizerCleanupTimeouts, m.errors, m.controllerInfo, m.isLeader,
+		m.killSwitchActivations, m.emergencyReclaims, m.rapidReReclaims, m.finalizerCleanupTimeouts, m.errors, m.controllerInfo, m.isLeader,
 		m.transitionLag, m.machineJoin, m.uptime, m.scheduledTime, m.clusterReachable, m.clusterAPIReady)
 	m.startAtZero()
 	return m
@@ -99,6 +103,15 @@ func (m *Metrics) ScheduleEvaluated(result EvaluationResult) {
 
 // KillSwitchActivated counts that a kill switch was turned on, once for each time.
 func (m *Metrics) KillSwitchActivated() { m.killSwitchActivations.Inc() }
+
+// Reclaimed counts that a machine is given back because its Node asked for it, and,
+// when that is at least the third time within ten minutes, that it goes in circles.
+func (m *Metrics) Reclaimed(object types.NamespacedName, rapid bool) {
+	m.emergencyReclaims.Inc()
+	if rapid {
+		m.rapidReReclaims.WithLabelValues(object.Namespace, object.Name).Inc()
+	}
+}
 
 // FinalizerCleanupTimedOut counts a deletion that took longer than
 // --finalizer-timeout, once for each deletion.

@@ -208,6 +208,8 @@ func TestPlainCountersAndGauges(t *testing.T) {
 	m.KillSwitchActivated()
 	m.KillSwitchActivated()
 	m.FinalizerCleanupTimedOut()
+	m.Reclaimed(types.NamespacedName{Namespace: "bank", Name: "desk-7"}, false)
+	m.Reclaimed(types.NamespacedName{Namespace: "bank", Name: "desk-7"}, true)
 	m.ScheduleEvaluated(EvaluationActive)
 	m.SetControllerInfo("v0.9.0", "1")
 	m.SetControllerInfo("v1.0.0", "1")
@@ -221,6 +223,9 @@ fivespot_cluster_api_ready 1
 # HELP fivespot_controller_info Always 1; the labels tell what runs.
 # TYPE fivespot_controller_info gauge
 fivespot_controller_info{instance_id="1",version="v1.0.0"} 1
+# HELP fivespot_emergency_reclaims_total Number of machines that were given back because their Node asked for it.
+# TYPE fivespot_emergency_reclaims_total counter
+fivespot_emergency_reclaims_total 2
 # HELP fivespot_finalizer_cleanup_timeouts_total Number of deletions that took longer than --finalizer-timeout.
 # TYPE fivespot_finalizer_cleanup_timeouts_total counter
 fivespot_finalizer_cleanup_timeouts_total 1
@@ -230,6 +235,9 @@ fivespot_is_leader 1
 # HELP fivespot_kill_switch_activations_total Number of times that a kill switch was turned on.
 # TYPE fivespot_kill_switch_activations_total counter
 fivespot_kill_switch_activations_total 2
+# HELP fivespot_rapid_re_reclaims_total Number of reclaims that were at least the third of one machine within ten minutes.
+# TYPE fivespot_rapid_re_reclaims_total counter
+fivespot_rapid_re_reclaims_total{name="desk-7",namespace="bank"} 1
 # HELP fivespot_schedule_evaluations_total Number of schedule evaluations by result.
 # TYPE fivespot_schedule_evaluations_total counter
 fivespot_schedule_evaluations_total{result="active"} 1
@@ -238,7 +246,8 @@ fivespot_schedule_evaluations_total{result="invalid"} 0
 fivespot_schedule_evaluations_total{result="lead_time"} 0
 fivespot_schedule_evaluations_total{result="unknown"} 0
 `, "fivespot_cluster_api_ready", "fivespot_controller_info", "fivespot_finalizer_cleanup_timeouts_total",
-		"fivespot_is_leader", "fivespot_kill_switch_activations_total", "fivespot_schedule_evaluations_total")
+		"fivespot_is_leader", "fivespot_kill_switch_activations_total", "fivespot_schedule_evaluations_total",
+		"fivespot_emergency_reclaims_total", "fivespot_rapid_re_reclaims_total")
 }
 
 func TestAClusterThatIsForgottenLeavesNoSeries(t *testing.T) {

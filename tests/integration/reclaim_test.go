@@ -88,6 +88,8 @@ var _ = Describe("An emergency reclaim", func() {
 		Expect(condition(ctx, sm, v1alpha1.ReadyCondition)()).To(Equal("False/LoopProtection"))
 		Consistently(machineExists(ctx, sm), moment).Should(BeFalse())
 		expectEventOnce(ctx, sm, "RapidReReclaim")
+		Expect(counted(operator, "fivespot_emergency_reclaims_total")).To(BeEquivalentTo(3))
+		Expect(counted(operator, "fivespot_rapid_re_reclaims_total")).To(BeEquivalentTo(1))
 		now, err := read(ctx, sm)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(now.Status.RecentReclaims).To(HaveLen(3))
