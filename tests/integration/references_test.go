@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -113,12 +114,17 @@ var _ = Describe("The Cluster", func() {
 		sm := apply(ctx, newNamespace(ctx), businessHours)
 		machine := joined(ctx, sm)
 
-		// Cluster API puts its finalizer back, unless the Cluster is paused.
+		// Cluster API puts its finalizer back and removes the Machines of a Cluster that
+		// goes, unless it has seen that the Cluster is paused.
 		pauseClusterOf(ctx, sm, true)
 		expectCondition(ctx, sm, v1alpha1.PausedCondition, "True/ClusterPaused")
 		cluster := clusterIn(sm.Namespace)
+		Expect(testenv.WaitFor(ctx, world.Client, cluster, func() bool {
+			return meta.IsStatusConditionTrue(cluster.Status.Conditions, clusterv1.PausedCondition)
+		})).To(Succeed())
 		finalizers(ctx, cluster, "null")
-		Expect(world.Client.Delete(ctx, cluster)).To(Succeed())
+		Expect(client.IgnoreNotFound(world.Client.Delete(ctx, cluster))).To(Succeed())
+		finalizers(ctx, cluster, "null")
 
 		expectCondition(ctx, sm, v1alpha1.ReferencesValidCondition, "False/ClusterNotFound")
 		expectPhase(ctx, sm, v1alpha1.PhasePending)

@@ -145,7 +145,7 @@ func TestAKubeletMayReturnWithTheMarksOfItsFormerLife(t *testing.T) {
 			b.world.Provider.Behave(b.namespace, "workstation", testenv.Behaviour{KeepMarks: keep})
 			machine, node := b.join()
 			before := node.DeepCopy()
-			node.Annotations["5spot.finos.org/reclaim-requested"] = "true"
+			metav1.SetMetaDataAnnotation(&node.ObjectMeta, "5spot.finos.org/reclaim-requested", "true")
 			node.Spec.Taints = []corev1.Taint{{Key: "example.com/old", Effect: corev1.TaintEffectNoSchedule}}
 			node.Spec.Unschedulable = true
 			b.Expect(b.world.WorkloadClient.Patch(b.ctx, node, client.MergeFrom(before))).To(Succeed())
