@@ -118,7 +118,10 @@ control-plane: ## Provide the control-plane binaries of the test environment; th
 
 .PHONY: test
 test: control-plane ## Run the unit and integration suites.
-	go test -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
+	@echo "Building the test programs"
+	@go test -exec true $(TESTARGS) ./... > /dev/null
+	@# One at a time: several start control planes, and would take the time from each other.
+	go test -p 1 -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
 
 .PHONY: test-unit
 test-unit: ## Run what needs no control plane.
