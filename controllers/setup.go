@@ -175,7 +175,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 		CAPI:     gate,
 		Recorder: mgr.GetEventRecorder("five-spot"),
 		Metrics:  telemetry,
-		Owns:     shard.Owns,
+		Shard:    shard,
 		Settings: lifecycle.Settings{
 			FinalizerTimeout: opts.FinalizerTimeout,
 			ForceFinalizer:   opts.ForceFinalizerOnTimeout,

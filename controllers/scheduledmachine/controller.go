@@ -27,6 +27,7 @@ import (
 	"github.com/finos/five-spot/pkg/lifecycle"
 	"github.com/finos/five-spot/pkg/machine"
 	"github.com/finos/five-spot/pkg/metrics"
+	"github.com/finos/five-spot/pkg/sharding"
 	"github.com/finos/five-spot/pkg/status"
 )
 
@@ -65,8 +66,8 @@ type Options struct {
 	Recorder events.EventRecorder
 	Metrics  *metrics.Metrics
 
-	// Owns tells whether an object belongs to this instance.
-	Owns func(uid types.UID) bool
+	// Shard is which objects belong to this instance.
+	Shard sharding.Shard
 
 	Settings   lifecycle.Settings
 	Validation machine.ValidateOptions
@@ -114,7 +115,7 @@ type Reconciler struct {
 	capi       CAPI
 	recorder   events.EventRecorder
 	metrics    *metrics.Metrics
-	owns       func(uid types.UID) bool
+	shard      sharding.Shard
 	settings   lifecycle.Settings
 	validation machine.ValidateOptions
 
@@ -139,7 +140,7 @@ func New(opts Options) *Reconciler {
 		capi:       opts.CAPI,
 		recorder:   opts.Recorder,
 		metrics:    opts.Metrics,
-		owns:       opts.Owns,
+		shard:      opts.Shard,
 		settings:   opts.Settings,
 		validation: opts.Validation,
 		creations:  newCreations(),
@@ -184,7 +185,7 @@ func (r *Reconciler) get(ctx context.Context, key types.NamespacedName) (*v1alph
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("failed to get ScheduledMachine %s: %w", key, err)
-	case !r.owns(sm.UID):
+	case !r.shard.Owns(sm.UID):
 		return nil, nil
 	case sm.DeletionTimestamp != nil && !hasFinalizer(sm):
 		r.forget(sm.UID)

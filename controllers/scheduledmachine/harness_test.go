@@ -31,6 +31,7 @@ import (
 	"github.com/finos/five-spot/pkg/lifecycle"
 	"github.com/finos/five-spot/pkg/machine"
 	"github.com/finos/five-spot/pkg/metrics"
+	"github.com/finos/five-spot/pkg/sharding"
 	"github.com/finos/five-spot/pkg/workload"
 )
 
@@ -167,11 +168,15 @@ func newHarness(t *testing.T, capi CAPI, nodes []client.Object, objs ...client.O
 	recording := interceptor.NewClient(base, h.interceptor())
 	h.workload = fake.NewClientBuilder().WithObjects(nodes...).Build()
 	cache := clustercache.NewFakeClusterCache(h.workload, client.ObjectKey{Namespace: deskKey.Namespace, Name: "trading"}, "scheduledmachine-watchNodes")
+	whole, err := sharding.New(0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	h.Reconciler = New(Options{
 		Clock: h.clock, Client: recording, Live: recording,
 		Machines: machine.NewObjects(recording, recording, mapper),
 		CAPI:     capi, Recorder: h.events, Metrics: metrics.New(h.registry),
-		Owns: func(types.UID) bool { return true },
+		Shard: whole,
 		Settings: lifecycle.Settings{
 			FinalizerTimeout: 10 * time.Minute, ForceFinalizer: true, JoinTimeout: 30 * time.Minute, DelegateDrain: true,
 		},

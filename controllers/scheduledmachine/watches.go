@@ -70,7 +70,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 	r.all = make(chan event.GenericEvent, 1)
 	built, err := ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).
-		Watches(&v1alpha1.ScheduledMachine{}, byPriority(r.forget), builder.WithPredicates(r.ownedHere(), specOrMetadataChanged())).
+		Watches(&v1alpha1.ScheduledMachine{}, byPriority(r.forget), builder.WithPredicates(r.shard.Predicate(), specOrMetadataChanged())).
 		Watches(&v1alpha1.MachineCalendar{}, handler.EnqueueRequestsFromMapFunc(r.calendarToObjects),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(r.all, handler.EnqueueRequestsFromMapFunc(r.everyObject))).
@@ -243,7 +243,7 @@ func (r *Reconciler) objects(ctx context.Context, opts ...client.ListOption) []r
 	}
 	var requests []reconcile.Request
 	for i := range list.Items {
-		if r.owns(list.Items[i].UID) {
+		if r.shard.Owns(list.Items[i].UID) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 		}
 	}
@@ -261,16 +261,11 @@ func (r *Reconciler) Phases() (iter.Seq[v1alpha1.Phase], error) {
 	}
 	return func(yield func(v1alpha1.Phase) bool) {
 		for i := range list.Items {
-			if r.owns(list.Items[i].UID) && !yield(list.Items[i].Status.Phase) {
+			if r.shard.Owns(list.Items[i].UID) && !yield(list.Items[i].Status.Phase) {
 				return
 			}
 		}
 	}, nil
-}
-
-// ownedHere drops events of objects that belong to another instance.
-func (r *Reconciler) ownedHere() predicate.Predicate {
-	return predicate.NewPredicateFuncs(func(obj client.Object) bool { return r.owns(obj.GetUID()) })
 }
 
 // specOrMetadataChanged drops events of status changes: they are our own.
