@@ -30,6 +30,7 @@ import (
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/controllers/clusterapi"
 	"github.com/finos/five-spot/controllers/scheduledmachine"
+	"github.com/finos/five-spot/pkg/drain"
 	"github.com/finos/five-spot/pkg/lifecycle"
 	"github.com/finos/five-spot/pkg/machine"
 	"github.com/finos/five-spot/pkg/metrics"
@@ -175,12 +176,16 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 		CAPI:     gate,
 		Recorder: mgr.GetEventRecorder("five-spot"),
 		Metrics:  telemetry,
-		Shard:    shard,
+		Drainer: drain.New(opts.Clock, drain.Options{
+			Management:   mgr.GetClient(),
+			MarkKey:      v1alpha1.CordonedByAnnotation,
+			FieldManager: v1alpha1.FieldManager,
+		}),
+		Shard: shard,
 		Settings: lifecycle.Settings{
 			FinalizerTimeout: opts.FinalizerTimeout,
 			ForceFinalizer:   opts.ForceFinalizerOnTimeout,
 			JoinTimeout:      opts.JoinTimeout,
-			DelegateDrain:    true,
 		},
 		Validation: machine.ValidateOptions{
 			AllowedGroups:              opts.AllowedProviderGroups,

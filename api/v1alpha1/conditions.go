@@ -225,9 +225,6 @@ const (
 	// yet known to be on it.
 	NodeTaintsApplyingReason = "Applying"
 
-	// NodeTaintsUnavailableReason surfaces when this manager cannot apply taints.
-	NodeTaintsUnavailableReason = "Unavailable"
-
 	// NodeTaintsFailedReason surfaces when the taints could not be written.
 	NodeTaintsFailedReason = "ApplyFailed"
 
@@ -247,6 +244,10 @@ const (
 	// DrainingReason surfaces when Pods are being evicted.
 	DrainingReason = "Draining"
 
+	// DrainFailingReason surfaces when the last step of the drain failed: nothing could
+	// be evicted, for a reason that the message tells. It is tried again.
+	DrainFailingReason = "DrainFailing"
+
 	// DrainCompletedReason surfaces when the drain is complete.
 	DrainCompletedReason = "Completed"
 
@@ -256,7 +257,8 @@ const (
 	// DrainSkippedReason surfaces when the machine is removed without drain.
 	DrainSkippedReason = "Skipped"
 
-	// DrainDelegatedReason surfaces when Cluster API drains the Node.
+	// DrainDelegatedReason surfaces when somebody else has deleted the Machine: Cluster
+	// API drains its Node.
 	DrainDelegatedReason = "DelegatedToClusterAPI"
 
 	// DrainClusterUnreachableReason surfaces when the workload cluster cannot be

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -79,6 +81,9 @@ func (r *Reconciler) measure(w *world, c change) {
 	if c.joined() && w.machine != nil {
 		r.metrics.MachineJoined(w.Now.Sub(w.machine.CreationTimestamp.Time))
 	}
+	if result, begun := c.drainEnded(); result != "" {
+		r.metrics.NodeDrained(result, w.Now.Sub(begun))
+	}
 	r.measureLag(w, c)
 }
 
@@ -94,6 +99,39 @@ func (r *Reconciler) measureLag(w *world, c change) {
 		c.after.Shutdown.Reason == v1alpha1.ShutdownWindowClosed {
 		r.metrics.TransitionActedUpon(metrics.DirectionDeactivate, w.Now.Sub(at.Time))
 	}
+}
+
+// drainEnded is how a drain ended just now and when it had begun; empty when none did.
+func (c change) drainEnded() (result metrics.DrainResult, begun time.Time) {
+	shutdown := c.before.Shutdown
+	if shutdown == nil || shutdown.DrainStartedAt == nil || !underDrain(c.before) || underDrain(c.after) {
+		return "", time.Time{}
+	}
+	begun = shutdown.DrainStartedAt.Time
+	switch meta.FindStatusCondition(c.after.Conditions, v1alpha1.DrainedCondition).Reason {
+	case v1alpha1.DrainCompletedReason:
+		return metrics.DrainCompleted, begun
+	case v1alpha1.DrainTimedOutReason:
+		return metrics.DrainTimedOut, begun
+	}
+	if c.after.Shutdown == nil && c.machine.Exists && !c.machine.Deleting {
+		return metrics.DrainCancelled, begun
+	}
+	return metrics.DrainAbandoned, begun
+}
+
+// underDrain is whether a status tells of a drain that goes on, or that would if the
+// workload cluster could be reached.
+func underDrain(status *v1alpha1.ScheduledMachineStatus) bool {
+	drained := meta.FindStatusCondition(status.Conditions, v1alpha1.DrainedCondition)
+	if drained == nil {
+		return false
+	}
+	switch drained.Reason {
+	case v1alpha1.DrainingReason, v1alpha1.DrainFailingReason, v1alpha1.DrainClusterUnreachableReason:
+		return true
+	}
+	return false
 }
 
 // creationBegun is whether the object just left rest. Its Machine is created by the

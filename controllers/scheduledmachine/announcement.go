@@ -23,6 +23,7 @@ const (
 	eventShutdownStarted          = "ShutdownStarted"
 	eventShutdownCancelled        = "ShutdownCancelled"
 	eventShutdownTimedOut         = "ShutdownTimedOut"
+	eventNodeDrained              = "NodeDrained"
 	eventMachineCreated           = "MachineCreated"
 	eventMachineActive            = "MachineActive"
 	eventMachineDeleted           = "MachineDeleted"
@@ -158,7 +159,11 @@ func announceOutcomes(c change) []announcement {
 		case lifecycle.ActionDisableSchedule:
 			all = append(all, normal(eventReclaimDisabledSchedule, "Disable",
 				"Set spec.schedule.enabled to false, so that the machine stays with its owner; set it to true to let it join again"))
-		case lifecycle.ActionResetNode, lifecycle.ActionApplyTaints, lifecycle.ActionArmReclaimAgent, lifecycle.ActionDrainNode,
+		case lifecycle.ActionDrainNode:
+			if outcome.Drained {
+				all = append(all, normal(eventNodeDrained, "Drain", fmt.Sprintf("Every Pod that had to leave the Node has left it, %d in all", outcome.Drain.PodsTotal)))
+			}
+		case lifecycle.ActionResetNode, lifecycle.ActionApplyTaints, lifecycle.ActionArmReclaimAgent,
 			lifecycle.ActionUncordonNode, lifecycle.ActionDeleteLeftovers, lifecycle.ActionForgetReclaim, lifecycle.ActionReleaseFinalizer:
 		}
 	}
@@ -233,6 +238,9 @@ func announceConditions(c change) []announcement {
 	}
 	if condition := c.flipped(v1alpha1.ReferencesValidCondition); condition != nil && condition.Status == metav1.ConditionFalse {
 		all = append(all, warning(condition.Reason, "Resolve", condition.Message))
+	}
+	if condition := c.flipped(v1alpha1.NodeTaintedCondition); condition != nil && condition.Reason == v1alpha1.TaintOwnershipConflictReason {
+		all = append(all, warning(condition.Reason, "Taint", condition.Message))
 	}
 	if condition := c.flipped(v1alpha1.PausedCondition); condition != nil {
 		if condition.Status == metav1.ConditionTrue {

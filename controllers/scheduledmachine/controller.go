@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/drain"
 	"github.com/finos/five-spot/pkg/lifecycle"
 	"github.com/finos/five-spot/pkg/machine"
 	"github.com/finos/five-spot/pkg/metrics"
@@ -65,6 +66,7 @@ type Options struct {
 	CAPI     CAPI
 	Recorder events.EventRecorder
 	Metrics  *metrics.Metrics
+	Drainer  *drain.Drainer
 
 	// Shard is which objects belong to this instance.
 	Shard sharding.Shard
@@ -100,6 +102,10 @@ type CAPI interface {
 // +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=clusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machines,verbs=get;list;watch;create;patch;delete
 //
+// What people have said about how Nodes are drained:
+//
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machinedrainrules,verbs=get;list;watch
+//
 // The kubeconfig of a workload cluster and what a secretRef names:
 //
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get
@@ -115,6 +121,7 @@ type Reconciler struct {
 	capi       CAPI
 	recorder   events.EventRecorder
 	metrics    *metrics.Metrics
+	drainer    *drain.Drainer
 	shard      sharding.Shard
 	settings   lifecycle.Settings
 	validation machine.ValidateOptions
@@ -140,6 +147,7 @@ func New(opts Options) *Reconciler {
 		capi:       opts.CAPI,
 		recorder:   opts.Recorder,
 		metrics:    opts.Metrics,
+		drainer:    opts.Drainer,
 		shard:      opts.Shard,
 		settings:   opts.Settings,
 		validation: opts.Validation,

@@ -15,7 +15,6 @@ import (
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/lifecycle"
 	"github.com/finos/five-spot/pkg/machine"
-	"github.com/finos/five-spot/pkg/nodemark"
 )
 
 var errNoExecutor = errors.New("there is no executor for action")
@@ -43,7 +42,7 @@ func (r *Reconciler) execute(ctx context.Context, w *world, decision lifecycle.D
 }
 
 func (r *Reconciler) perform(ctx context.Context, w *world, action lifecycle.Action) lifecycle.Outcome {
-	switch action.Kind {
+	switch action.Kind { //nolint:exhaustive // The others are performed on the Node.
 	case lifecycle.ActionEnsureMachine:
 		return r.ensureMachine(ctx, w)
 	case lifecycle.ActionDeleteMachine:
@@ -54,10 +53,23 @@ func (r *Reconciler) perform(ctx context.Context, w *world, action lifecycle.Act
 		return r.disableSchedule(ctx, w)
 	case lifecycle.ActionReleaseFinalizer:
 		return r.releaseFinalizer(ctx, w)
+	}
+	if w.node == nil {
+		return lifecycle.Outcome{State: lifecycle.OutcomeDone}
+	}
+	return r.performOnNode(ctx, w, action)
+}
+
+func (r *Reconciler) performOnNode(ctx context.Context, w *world, action lifecycle.Action) lifecycle.Outcome {
+	switch action.Kind { //nolint:exhaustive // The others are performed above.
 	case lifecycle.ActionResetNode, lifecycle.ActionUncordonNode, lifecycle.ActionForgetReclaim:
-		return r.clearMarks(ctx, w, marksFor(action.Kind))
-	case lifecycle.ActionApplyTaints, lifecycle.ActionArmReclaimAgent, lifecycle.ActionDrainNode:
-		return unavailable(action.Kind)
+		return r.clearMarks(ctx, w, action.Kind)
+	case lifecycle.ActionApplyTaints:
+		return r.applyTaints(ctx, w)
+	case lifecycle.ActionDrainNode:
+		return r.drainNode(ctx, w, action)
+	case lifecycle.ActionArmReclaimAgent:
+		return agentUnavailable()
 	}
 	return failed(fmt.Errorf("%w %s", errNoExecutor, action.Kind))
 }
@@ -142,39 +154,9 @@ func (r *Reconciler) patchObject(ctx context.Context, object, after *v1alpha1.Sc
 	return nil
 }
 
-func (r *Reconciler) clearMarks(ctx context.Context, w *world, kinds nodemark.Kinds) lifecycle.Outcome {
-	if w.node == nil {
-		return lifecycle.Outcome{State: lifecycle.OutcomeDone}
-	}
-	workloadClient, err := r.clusters.Client(ctx, clusterKey(w.object))
-	if err != nil {
-		return failed(err)
-	}
-	changed, err := nodemark.Clear(ctx, workloadClient, w.node, kinds)
-	if err != nil {
-		return failed(err)
-	}
-	return lifecycle.Outcome{State: lifecycle.OutcomeDone, Changed: changed}
-}
-
-// marksFor are the marks that an action takes off a Node.
-func marksFor(kind lifecycle.ActionKind) nodemark.Kinds {
-	return nodemark.Kinds{
-		Cordon:  kind == lifecycle.ActionResetNode || kind == lifecycle.ActionUncordonNode,
-		Taints:  kind == lifecycle.ActionResetNode,
-		Reclaim: kind == lifecycle.ActionResetNode || kind == lifecycle.ActionForgetReclaim,
-	}
-}
-
-// unavailable is the outcome of an action that this version does not execute.
-func unavailable(kind lifecycle.ActionKind) lifecycle.Outcome {
-	problem := &lifecycle.Problem{Reason: v1alpha1.DrainDelegatedReason, Message: "This version leaves the drain to Cluster API"}
-	switch kind { //nolint:exhaustive // The other actions have an executor.
-	case lifecycle.ActionApplyTaints:
-		problem = &lifecycle.Problem{Reason: v1alpha1.NodeTaintsUnavailableReason, Message: "This version does not apply node taints"}
-	case lifecycle.ActionArmReclaimAgent:
-		problem = &lifecycle.Problem{Reason: v1alpha1.ReclaimAgentUnavailableReason, Message: "This version does not install the reclaim agent"}
-	}
+// agentUnavailable is the outcome of arming an agent that this version does not have.
+func agentUnavailable() lifecycle.Outcome {
+	problem := &lifecycle.Problem{Reason: v1alpha1.ReclaimAgentUnavailableReason, Message: "This version does not install the reclaim agent"}
 	return lifecycle.Outcome{State: lifecycle.OutcomePending, Problem: problem}
 }
 

@@ -35,6 +35,7 @@ func (w *world) facts() status.Facts {
 		BootstrapRef:      firstOf(w.ensured.Bootstrap, w.bootstrap),
 		InfrastructureRef: firstOf(w.ensured.Infrastructure, w.infrastructure),
 		ProviderID:        w.state.ProviderID,
+		AppliedNodeTaints: w.appliedTaints,
 	}
 	if w.schedule != nil {
 		facts.ResolvedSchedule = w.schedule.String()

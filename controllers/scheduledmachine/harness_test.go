@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/drain"
 	"github.com/finos/five-spot/pkg/lifecycle"
 	"github.com/finos/five-spot/pkg/machine"
 	"github.com/finos/five-spot/pkg/metrics"
@@ -176,9 +177,12 @@ func newHarness(t *testing.T, capi CAPI, nodes []client.Object, objs ...client.O
 		Clock: h.clock, Client: recording, Live: recording,
 		Machines: machine.NewObjects(recording, recording, mapper),
 		CAPI:     capi, Recorder: h.events, Metrics: metrics.New(h.registry),
+		Drainer: drain.New(h.clock, drain.Options{
+			Management: recording, MarkKey: v1alpha1.CordonedByAnnotation, FieldManager: v1alpha1.FieldManager,
+		}),
 		Shard: whole,
 		Settings: lifecycle.Settings{
-			FinalizerTimeout: 10 * time.Minute, ForceFinalizer: true, JoinTimeout: 30 * time.Minute, DelegateDrain: true,
+			FinalizerTimeout: 10 * time.Minute, ForceFinalizer: true, JoinTimeout: 30 * time.Minute,
 		},
 	})
 	h.clusters = workload.NewFor(cache)

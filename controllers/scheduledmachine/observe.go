@@ -42,6 +42,9 @@ type world struct {
 	ensured  machine.Result     // how far Ensure came, after ActionEnsureMachine
 	node     *corev1.Node       // nil when it is not there or not known
 
+	// appliedTaints are the taints on the Node that are ours.
+	appliedTaints []v1alpha1.NodeTaint
+
 	// unconnected is whether it was not even tried yet to connect to the workload cluster.
 	unconnected bool
 
@@ -346,15 +349,21 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) {
 		return
 	}
 	reason, requested := nodemark.ReclaimRequested(node)
-	w.node = node
+	w.takeNode(node)
 	w.Node.Exists = true
 	w.Node.Ready = workload.IsReady(node)
 	w.Node.Unschedulable = node.Spec.Unschedulable
 	w.Node.CordonedByUs = nodemark.CordonedBy(node, string(w.object.UID))
-	w.Node.HasMarks = nodemark.Find(node).Any()
+	w.Node.HasOwnTaints = nodemark.Find(node).Taints || len(w.appliedTaints) > 0
 	w.Node.HasReclaimAgent = node.Labels[v1alpha1.ReclaimAgentLabel] == v1alpha1.ReclaimAgentEnabled
 	w.Node.ReclaimRequested = requested
 	w.Node.ReclaimReason = reason
+}
+
+// takeNode keeps the Node, and which of its taints are ours.
+func (w *world) takeNode(node *corev1.Node) {
+	w.node = node
+	w.appliedTaints = nodetaint.Owned(node, w.recordedTaints())
 }
 
 // withoutNode goes on without knowing the Node. Whatever is wrong in the workload

@@ -73,8 +73,10 @@ const (
 type Action struct {
 	Kind ActionKind
 
-	// Forced is for ActionDrainNode: PodDisruptionBudgets do not count.
+	// Forced is for ActionDrainNode: PodDisruptionBudgets do not count. Until is when
+	// such a drain is given up.
 	Forced bool
+	Until  time.Time
 
 	// SkipDrain and SkipVolumeDetach are for ActionDeleteMachine: the steps that
 	// Cluster API is to leave out.

@@ -15,8 +15,8 @@ func (w *world) perform(action Action) {
 			w.Node.CordonedByUs = false
 			w.logf("uncordon Node")
 		}
-		if action.Kind == ActionResetNode && w.Node.HasMarks {
-			w.Node.HasMarks, w.Node.ReclaimRequested = false, false
+		if action.Kind == ActionResetNode && w.Node.HasOwnTaints {
+			w.Node.HasOwnTaints, w.Node.ReclaimRequested = false, false
 			w.logf("reset Node")
 		}
 	case ActionForgetReclaim:
@@ -50,7 +50,7 @@ func (w *world) create() {
 		}
 		w.logf("* Machine runs")
 		w.Machine.Running, w.Machine.HasNodeRef = true, true
-		w.Node = Node{Known: true, Exists: true, Name: "ws-1", HasMarks: w.marked, ReclaimRequested: w.marked}
+		w.Node = Node{Known: true, Exists: true, Name: "ws-1", HasOwnTaints: w.marked, ReclaimRequested: w.marked}
 		w.later(readyTakes, "", func(w *world) {
 			if w.Node.Exists && w.Machine.CreatedAt.Equal(machine) {
 				w.logf("* Node is Ready")

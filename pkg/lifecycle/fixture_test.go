@@ -110,8 +110,6 @@ func killSwitch(o *Observation) { o.Object.KillSwitch = true }
 
 func disabled(o *Observation) { o.Object.Enabled = false }
 
-func delegated(o *Observation) { o.Settings.DelegateDrain = true }
-
 func deleted(o *Observation) { o.Object.DeletedAt = o.Now }
 
 func invalidSpec(o *Observation) {

@@ -165,16 +165,18 @@ func drainIsBounded(o Observation, d Decision) string {
 	if !d.Has(ActionDrainNode) {
 		return ""
 	}
-	forced := d.Actions[len(d.Actions)-1].Forced
+	last := d.Actions[len(d.Actions)-1]
+	forced := last.Forced
 	switch {
-	case o.Settings.DelegateDrain || o.Machine.Deleting || !o.Machine.Exists || !inReach(o):
+	case o.Machine.Deleting || !o.Machine.Exists || !inReach(o):
 		return "drains what it must not"
 	case forced != (d.Rule == RuleEmergencyReclaim):
 		return "forces the wrong drain"
 	case d.WakeAt.IsZero() || d.WakeAt.After(o.Now.Add(max(o.Object.NodeDrainTimeout, o.Object.GracefulShutdownTimeout))):
 		return "drains without end"
 	}
-	return brokenIf(forced && d.WakeAt.After(o.Now.Add(forcedDrainTimeout)), "forces for too long")
+	endless := last.Until.After(o.Now.Add(forcedDrainTimeout)) || !last.Until.After(o.Now) || d.WakeAt.After(last.Until)
+	return brokenIf(forced && endless, "forces for too long")
 }
 
 func createsOnlyWhenPossible(o Observation, d Decision) string {

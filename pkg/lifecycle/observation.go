@@ -67,11 +67,6 @@ type Settings struct {
 	// JoinTimeout is how long a Machine may take to join its cluster before that
 	// is reported (--join-timeout).
 	JoinTimeout time.Duration
-
-	// DelegateDrain is set when this manager does not drain Nodes itself: Cluster
-	// API drains them after the deletion of the Machine, within
-	// spec.deletion.nodeDrainTimeoutSeconds.
-	DelegateDrain bool
 }
 
 // Problem is something that somebody has to mend.
@@ -203,9 +198,10 @@ type Node struct {
 	Unschedulable bool
 	CordonedByUs  bool
 
-	// HasMarks is whether the Node carries marks of ours from an earlier life: our
-	// cordon, owned taints or reclaim annotations.
-	HasMarks bool
+	// HasOwnTaints is whether there are taints of ours on the Node, by what it says
+	// itself or by the status, so that they are removed when the spec no longer wants
+	// them.
+	HasOwnTaints bool
 
 	// HasReclaimAgent is whether the Node is marked for the reclaim agent, so that
 	// the agent is disarmed when the spec no longer wants it.

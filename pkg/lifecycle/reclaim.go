@@ -98,12 +98,10 @@ func withReclaimForgotten(o Observation, d Decision) Decision {
 	return d
 }
 
-// forcedDrainPossible is whether there is a Node to drain, somebody to do it and
-// time left.
+// forcedDrainPossible is whether there is a Node to drain and time left.
 func forcedDrainPossible(o Observation) bool {
 	running := o.Machine.Exists && !o.Machine.Deleting && o.Machine.HasNodeRef
-	return running && !o.Settings.DelegateDrain && inReach(o) &&
-		!o.Object.Shutdown.Drained && o.Now.Before(forcedDrainDeadline(o))
+	return running && inReach(o) && !o.Object.Shutdown.Drained && o.Now.Before(forcedDrainDeadline(o))
 }
 
 func forcedDrainDeadline(o Observation) time.Time {
@@ -121,6 +119,6 @@ func drainForced(o Observation) Decision {
 	}
 	deadline := forcedDrainDeadline(o)
 	d := r.step(o, "draining Node "+quoted(o.Node.Name)+" without regard to PodDisruptionBudgets until "+stamp(deadline)+" at the latest", deadline)
-	d.Actions = []Action{{Kind: ActionDrainNode, Forced: true}}
+	d.Actions = []Action{{Kind: ActionDrainNode, Forced: true, Until: deadline}}
 	return d
 }

@@ -65,10 +65,6 @@ func TestEmergencyReclaim(t *testing.T) {
 			running(disabled, unreachable, emergency("09:59:59")),
 			"emergencyReclaim EmergencyRemove EmergencyReclaim do:DeleteMachine+SkipDrain+SkipVolumeDetach {EmergencyReclaim 09:59:59} wake:18:00:00.1",
 		},
-		"without an executor for drains there is none": {
-			running(disabled, delegated, emergency("09:59:59")),
-			"emergencyReclaim EmergencyRemove EmergencyReclaim do:DeleteMachine+SkipDrain+SkipVolumeDetach {EmergencyReclaim 09:59:59} wake:18:00:00.1",
-		},
 		"a deletion under way is hurried": {
 			running(disabled, machineDeleting, emergency("09:59:59")),
 			"emergencyReclaim EmergencyRemove EmergencyReclaim do:DeleteMachine+SkipDrain+SkipVolumeDetach {EmergencyReclaim 09:59:59} wake:18:00:00.1",

@@ -134,8 +134,9 @@ func TestTheFinalizerWaitsUntilTheMachineIsGone(t *testing.T) {
 	for _, p := range v1alpha1.Phases() {
 		t.Run("from phase "+string(p), func(t *testing.T) {
 			t.Parallel()
-			o := running(phase(p), deleted, delegated)
+			o := running(phase(p), deleted)
 			o = persisted(o, Decide(o))
+			o.Object.Shutdown.Drained = true
 			for _, state := range []change{nothing, machineDeleting, notInCache} {
 				state(&o)
 				d := Decide(o)

@@ -100,8 +100,6 @@ func (r removal) takeDown(o Observation) Decision {
 		return r.delete(o, "deleting the Machine without drain", deletion(true, true))
 	case !o.Now.Before(r.deadline(o)):
 		return r.timedOut(o, TimeoutShutdown, "gracefulShutdownTimeout has passed")
-	case o.Settings.DelegateDrain:
-		return r.delete(o, "deleting the Machine, whose Node Cluster API drains", deletion(false, false))
 	case nothingToDrain(o):
 		return r.delete(o, "deleting the Machine, which has no Node", deletion(false, false))
 	case clocks.Drained:

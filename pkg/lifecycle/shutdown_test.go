@@ -79,12 +79,8 @@ func TestWindowClosed(t *testing.T) {
 			running(closed, func(o *Observation) { o.Node = Node{Known: true} }, shutdown(windowClosed, "09:59:00")),
 			"windowClosed ShuttingDown ShuttingDown do:DeleteMachine {WindowClosed 09:59:00} wake:10:19:00",
 		},
-		"a delegated drain begins with the deletion": {
-			running(closed, delegated, shutdown(windowClosed, "09:59:00")),
-			"windowClosed ShuttingDown ShuttingDown do:DeleteMachine {WindowClosed 09:59:00} wake:10:19:00",
-		},
-		"a delegated drain is hurried at the graceful timeout": {
-			running(closed, delegated, machineDeleting, shutdown(windowClosed, "09:40:00")),
+		"the drain of a Machine that somebody else has deleted is hurried at the graceful timeout": {
+			running(closed, machineDeleting, shutdown(windowClosed, "09:40:00")),
 			"windowClosed ShuttingDown ShuttingDown do:DeleteMachine+SkipDrain+SkipVolumeDetach {WindowClosed 09:40:00} passed:gracefulShutdownTimeout wake:11:00:00.1",
 		},
 		"a deletion under way is waited for and never drained again": {
@@ -145,8 +141,8 @@ func TestClusterGoing(t *testing.T) {
 			running(clusterDeleting, confirmedGone), "clusterGoing Inactive Waiting wake:18:00:00.1",
 		},
 		"an invalid spec does not keep a machine in a Cluster that is being deleted": {
-			running(clusterDeleting, invalidSpec, delegated, shutdown(v1alpha1.ShutdownClusterDeleting, "09:59:00")),
-			"clusterGoing ShuttingDown ShuttingDown do:DeleteMachine {ClusterDeleting 09:59:00} wake:10:19:00",
+			running(clusterDeleting, invalidSpec, shutdown(v1alpha1.ShutdownClusterDeleting, "09:59:00", draining("09:59:00"), drained)),
+			"clusterGoing ShuttingDown ShuttingDown do:DeleteMachine+SkipDrain {ClusterDeleting 09:59:00 drain 09:59:00 drained} wake:10:19:00",
 		},
 	})
 }

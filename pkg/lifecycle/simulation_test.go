@@ -34,7 +34,6 @@ func simulations() map[string]simulation {
 	none := func(*world) {}
 	return map[string]simulation{
 		"week":                  {7 * day, none, nil},
-		"week-drained-by-capi":  {2 * day, set(delegated), nil},
 		"week-of-interventions": {5 * day, none, interventions()},
 		"week-of-trouble":       {5 * day, none, trouble()},
 		"reclaim-loop":          {11 * time.Hour, reclaimLoop, nil},

@@ -40,7 +40,7 @@ func dimensions() []dimension {
 		{"node", []value{
 			{"as the machine", nothing},
 			{"unreachable", unreachable},
-			{"first seen", func(o *Observation) { o.Object.HasNodeRef = false; o.Node.HasMarks = true }},
+			{"first seen", func(o *Observation) { o.Object.HasNodeRef = false; o.Node.HasOwnTaints = true }},
 			{"not ready", notReady},
 			{"reclaim requested", reclaimRequested},
 			{"cordoned by us", func(o *Observation) { o.Node.CordonedByUs = true }},
@@ -84,7 +84,6 @@ func varied(o *Observation, step, round int) {
 	turn := func(bit int) bool { return bits>>bit&1 == 1 }
 	phases := append([]v1alpha1.Phase{""}, v1alpha1.Phases()...)
 	o.Object.Phase = phases[bits>>32%uint64(len(phases))]
-	o.Settings.DelegateDrain = turn(0)
 	o.Settings.ForceFinalizer = turn(1)
 	o.Object.HasFinalizer = turn(2) || turn(3)
 	o.Object.HasMachineRef = turn(4)

@@ -119,7 +119,7 @@ func upkeep(o Observation) []Action {
 	case o.Object.Shutdown != nil || o.Node.CordonedByUs:
 		actions = append(actions, Action{Kind: ActionUncordonNode})
 	}
-	if o.Node.Ready && (o.Object.WantsTaints || o.Node.HasMarks) {
+	if o.Node.Ready && (o.Object.WantsTaints || o.Node.HasOwnTaints) {
 		actions = append(actions, Action{Kind: ActionApplyTaints})
 	}
 	if o.Object.WantsReclaimAgent || o.Node.HasReclaimAgent {

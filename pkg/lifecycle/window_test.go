@@ -156,7 +156,7 @@ func TestNodeUpkeep(t *testing.T) {
 			running(everything, notReady), "windowOpen Active NodeNotReady do:ArmReclaimAgent wake:18:00:00.1",
 		},
 		"taints that the spec no longer wants are taken off": {
-			running(func(o *Observation) { o.Node.HasMarks = true }), "windowOpen Active AsScheduled do:ApplyTaints wake:18:00:00.1",
+			running(func(o *Observation) { o.Node.HasOwnTaints = true }), "windowOpen Active AsScheduled do:ApplyTaints wake:18:00:00.1",
 		},
 		"an agent that the spec no longer wants is disarmed": {
 			running(func(o *Observation) { o.Node.HasReclaimAgent = true }), "windowOpen Active AsScheduled do:ArmReclaimAgent wake:18:00:00.1",

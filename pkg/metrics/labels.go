@@ -86,6 +86,47 @@ const (
 
 func directions() []Direction { return []Direction{DirectionActivate, DirectionDeactivate} }
 
+// DrainResult is how the drain of a Node ended.
+type DrainResult string
+
+const (
+	// DrainCompleted means that every Pod that had to leave has left.
+	DrainCompleted DrainResult = "completed"
+
+	// DrainTimedOut means that a timeout passed before.
+	DrainTimedOut DrainResult = "timed_out"
+
+	// DrainCancelled means that the machine stays after all.
+	DrainCancelled DrainResult = "cancelled"
+
+	// DrainAbandoned means that the machine left without waiting for the drain, for
+	// example because the kill switch was turned on.
+	DrainAbandoned DrainResult = "abandoned"
+)
+
+func drainResults() []DrainResult {
+	return []DrainResult{DrainCompleted, DrainTimedOut, DrainCancelled, DrainAbandoned}
+}
+
+// EvictionResult is how a request to take a Pod off its Node was answered.
+type EvictionResult string
+
+const (
+	// EvictionAccepted means that the Pod is on its way.
+	EvictionAccepted EvictionResult = "accepted"
+
+	// EvictionRefused means that a PodDisruptionBudget, an admission webhook or the
+	// like holds the Pod.
+	EvictionRefused EvictionResult = "refused"
+
+	// EvictionFailed means that the API server could not decide, or did not answer.
+	EvictionFailed EvictionResult = "failed"
+)
+
+func evictionResults() []EvictionResult {
+	return []EvictionResult{EvictionAccepted, EvictionRefused, EvictionFailed}
+}
+
 // errorType is what kind of error it was, coarse enough for an alert.
 type errorType string
 

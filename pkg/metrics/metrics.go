@@ -20,6 +20,9 @@ type Metrics struct {
 	killSwitchActivations    prometheus.Counter
 	emergencyReclaims        prometheus.Counter
 	rapidReReclaims          *prometheus.CounterVec
+	nodeDrains               *prometheus.CounterVec
+	nodeDrainDuration        *prometheus.HistogramVec
+	podEvictions             *prometheus.CounterVec
 	finalizerCleanupTimeouts prometheus.Counter
 	errors                   *prometheus.CounterVec
 	controllerInfo           *prometheus.GaugeVec
@@ -44,6 +47,9 @@ func New(registerer prometheus.Registerer) *Metrics {
 		killSwitchActivations:    counter("kill_switch_activations_total", "Number of times that a kill switch was turned on."),
 		emergencyReclaims:        counter("emergency_reclaims_total", "Number of machines that were given back because their Node asked for it."),
 		rapidReReclaims:          counterVec("rapid_re_reclaims_total", "Number of reclaims that were at least the third of one machine within ten minutes.", "namespace", "name"),
+		nodeDrains:               counterVec("node_drains_total", "Number of drains of Nodes that ended, by how they ended.", "result"),
+		nodeDrainDuration:        histogramVec("node_drain_duration_seconds", "Duration of drains of Nodes by how they ended.", drainBuckets(), "result"),
+		podEvictions:             counterVec("pod_evictions_total", "Number of requests to take a Pod off its Node, by how they were answered.", "result"),
 		finalizerCleanupTimeouts: counter("finalizer_cleanup_timeouts_total", "Number of deletions that took longer than --finalizer-timeout."),
 		errors:                   counterVec("errors_total", "Number of errors by type.", "error_type"),
 		controllerInfo:           gaugeVec("controller_info", "Always 1; the labels tell what runs.", "version", "instance_id"),
@@ -57,7 +63,8 @@ func New(registerer prometheus.Registerer) *Metrics {
 		spans:                    newSpans(),
 	}
 	registerer.MustRegister(m.reconciliations, m.reconciliationDuration, m.scheduleEvaluations,
-		m.killSwitchActivations, m.emergencyReclaims, m.rapidReReclaims, m.finalizerCleanupTimeouts, m.errors, m.controllerInfo, m.isLeader,
+		m.killSwitchActivations, m.emergencyReclaims, m.rapidReReclaims,
+		m.nodeDrains, m.nodeDrainDuration, m.podEvictions, m.finalizerCleanupTimeouts, m.errors, m.controllerInfo, m.isLeader,
 		m.transitionLag, m.machineJoin, m.uptime, m.scheduledTime, m.clusterReachable, m.clusterAPIReady)
 	m.startAtZero()
 	return m
@@ -71,6 +78,13 @@ func (m *Metrics) startAtZero() {
 	}
 	for _, errorType := range errorTypes() {
 		m.errors.WithLabelValues(string(errorType))
+	}
+	for _, result := range drainResults() {
+		m.nodeDrains.WithLabelValues(string(result))
+		m.nodeDrainDuration.WithLabelValues(string(result))
+	}
+	for _, result := range evictionResults() {
+		m.podEvictions.WithLabelValues(string(result))
 	}
 	for _, direction := range directions() {
 		m.transitionLag.WithLabelValues(string(direction))
@@ -111,6 +125,18 @@ func (m *Metrics) Reclaimed(object types.NamespacedName, rapid bool) {
 	if rapid {
 		m.rapidReReclaims.WithLabelValues(object.Namespace, object.Name).Inc()
 	}
+}
+
+// NodeDrained counts and measures a drain that ended, once for each drain.
+func (m *Metrics) NodeDrained(result DrainResult, took time.Duration) {
+	m.nodeDrains.WithLabelValues(string(result)).Inc()
+	m.nodeDrainDuration.WithLabelValues(string(result)).Observe(max(took, 0).Seconds())
+}
+
+// PodsEvicted counts requests to take a Pod off its Node: evictions, and deletions where
+// a Node is reclaimed.
+func (m *Metrics) PodsEvicted(result EvictionResult, pods int) {
+	m.podEvictions.WithLabelValues(string(result)).Add(float64(pods))
 }
 
 // FinalizerCleanupTimedOut counts a deletion that took longer than

@@ -107,6 +107,47 @@ func TestASecondRegistrationPanics(t *testing.T) {
 	New(registry)
 }
 
+func TestADrainIsCountedAndMeasured(t *testing.T) {
+	t.Parallel()
+	m, registry := newTestMetrics(t)
+	m.NodeDrained(DrainTimedOut, 90*time.Second)
+	m.NodeDrained(DrainCompleted, -time.Second)
+	expect(t, registry, `
+# HELP fivespot_node_drains_total Number of drains of Nodes that ended, by how they ended.
+# TYPE fivespot_node_drains_total counter
+fivespot_node_drains_total{result="abandoned"} 0
+fivespot_node_drains_total{result="cancelled"} 0
+fivespot_node_drains_total{result="completed"} 1
+fivespot_node_drains_total{result="timed_out"} 1
+`, "fivespot_node_drains_total")
+	served := scrape(t, registry, "fivespot_node_drain_duration_seconds")
+	for _, line := range []string{
+		`fivespot_node_drain_duration_seconds_sum{result="timed_out"} 90`,
+		`fivespot_node_drain_duration_seconds_sum{result="completed"} 0`,
+		`fivespot_node_drain_duration_seconds_count{result="cancelled"} 0`,
+	} {
+		if !strings.Contains(served, line+"\n") {
+			t.Errorf("no %s in\n%s", line, served)
+		}
+	}
+}
+
+func TestEvictionsAreCountedByTheirAnswer(t *testing.T) {
+	t.Parallel()
+	m, registry := newTestMetrics(t)
+	m.PodsEvicted(EvictionAccepted, 9)
+	m.PodsEvicted(EvictionAccepted, 1)
+	m.PodsEvicted(EvictionRefused, 3)
+	m.PodsEvicted(EvictionFailed, 0)
+	expect(t, registry, `
+# HELP fivespot_pod_evictions_total Number of requests to take a Pod off its Node, by how they were answered.
+# TYPE fivespot_pod_evictions_total counter
+fivespot_pod_evictions_total{result="accepted"} 10
+fivespot_pod_evictions_total{result="failed"} 0
+fivespot_pod_evictions_total{result="refused"} 3
+`, "fivespot_pod_evictions_total")
+}
+
 func TestReconciledCountsPhaseResultAndTime(t *testing.T) {
 	t.Parallel()
 	m, registry := newTestMetrics(t)

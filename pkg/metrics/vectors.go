@@ -36,6 +36,11 @@ func lagBuckets() []float64 {
 	return []float64{0.1, 0.25, 0.5, 0.75, 1, 1.5, 2.5, 5, 10, 30, 60, 300, 900}
 }
 
+// drainBuckets go from an empty Node to the longest timeout of most people.
+func drainBuckets() []float64 {
+	return []float64{1, 2.5, 5, 10, 30, 60, 120, 180, 300, 450, 600, 900, 1800, 3600, 7200}
+}
+
 // joinBuckets go from a warm virtual machine to a host that is installed anew.
 func joinBuckets() []float64 {
 	return []float64{5, 15, 30, 60, 120, 180, 300, 450, 600, 900, 1200, 1800, 2700, 3600}

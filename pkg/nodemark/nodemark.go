@@ -6,7 +6,6 @@ package nodemark
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -15,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/nodetaint"
 )
 
 // Kinds of marks.
@@ -55,22 +55,30 @@ func CordonedBy(node *corev1.Node, uid string) bool {
 	return uid != "" && node.Annotations[v1alpha1.CordonedByAnnotation] == uid
 }
 
-// Clear takes the marks of the given kinds off the Node. It writes nothing when there
-// are none, and reports whether it wrote. A Node that is gone has no marks.
-func Clear(ctx context.Context, c client.Client, node *corev1.Node, kinds Kinds) (bool, error) {
+// Clear takes the marks of the given kinds off the Node and returns it as it is then;
+// nil when it wrote nothing, because there are none or the Node is gone.
+func Clear(ctx context.Context, c client.Client, node *corev1.Node, kinds Kinds) (*corev1.Node, error) {
 	after := without(node, kinds)
 	if after == nil {
-		return false, nil
+		return nil, nil
 	}
-	patch := client.MergeFromWithOptions(node, client.MergeFromWithOptimisticLock{})
-	err := c.Patch(ctx, after, patch, client.FieldOwner(v1alpha1.FieldManager))
+	err := c.Patch(ctx, after, patchFrom(node, kinds), client.FieldOwner(v1alpha1.FieldManager))
 	if apierrors.IsNotFound(err) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("failed to clear marks from Node %s: %w", node.Name, err)
+		return nil, fmt.Errorf("failed to clear marks from Node %s: %w", node.Name, err)
 	}
-	return true, nil
+	return after, nil
+}
+
+// patchFrom locks the Node unless only annotations go: those can be removed whatever
+// else has changed, while a list of taints replaces what is there.
+func patchFrom(node *corev1.Node, kinds Kinds) client.Patch {
+	if kinds.Cordon || kinds.Taints {
+		return client.MergeFromWithOptions(node, client.MergeFromWithOptimisticLock{})
+	}
+	return client.MergeFrom(node)
 }
 
 // without returns a copy of the Node without the given marks; nil when it has none.
@@ -91,7 +99,7 @@ func without(node *corev1.Node, kinds Kinds) *corev1.Node {
 		delete(after.Annotations, v1alpha1.CordonedByAnnotation)
 	}
 	if kinds.Taints {
-		owned := ownedTaints(node)
+		owned := nodetaint.Owned(node, nil)
 		after.Spec.Taints = slices.DeleteFunc(after.Spec.Taints, func(taint corev1.Taint) bool {
 			return slices.ContainsFunc(owned, func(o v1alpha1.NodeTaint) bool { return o.Key == taint.Key && o.Effect == taint.Effect })
 		})
@@ -103,16 +111,6 @@ func without(node *corev1.Node, kinds Kinds) *corev1.Node {
 		}
 	}
 	return after
-}
-
-// ownedTaints are the taints that the Node's annotation lists as ours. One that
-// cannot be read owns nothing: a taint too many is better than somebody else's removed.
-func ownedTaints(node *corev1.Node) []v1alpha1.NodeTaint {
-	var owned []v1alpha1.NodeTaint
-	if err := json.Unmarshal([]byte(node.Annotations[v1alpha1.AppliedTaintsAnnotation]), &owned); err != nil {
-		return nil
-	}
-	return owned
 }
 
 func reclaimAnnotations() []string {

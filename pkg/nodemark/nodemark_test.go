@@ -70,6 +70,17 @@ func TestClear(t *testing.T) {
 			kinds: nodemark.All(),
 			want:  node(func(n *corev1.Node) { n.Spec.Unschedulable = true }),
 		},
+		"a taint with a reserved key stays, even if the list claims it": {
+			node: node(func(n *corev1.Node) {
+				n.Spec.Taints = []corev1.Taint{{Key: "node.kubernetes.io/unreachable", Effect: corev1.TaintEffectNoExecute}}
+				n.Annotations[v1alpha1.AppliedTaintsAnnotation] = `[{"key":"node.kubernetes.io/unreachable","effect":"NoExecute"}]`
+			}),
+			kinds: nodemark.All(),
+			want: node(func(n *corev1.Node) {
+				n.Spec.Taints = []corev1.Taint{{Key: "node.kubernetes.io/unreachable", Effect: corev1.TaintEffectNoExecute}}
+			}),
+			changed: true,
+		},
 		"a list of taints that cannot be read owns no taint": {
 			node: node(func(n *corev1.Node) {
 				n.Spec.Taints = []corev1.Taint{{Key: "spot", Effect: corev1.TaintEffectNoSchedule}}
@@ -90,12 +101,16 @@ func TestClear(t *testing.T) {
 			read := &corev1.Node{}
 			g.Expect(c.Get(t.Context(), client.ObjectKeyFromObject(test.node), read)).To(Succeed())
 
-			changed, err := nodemark.Clear(t.Context(), c, read, test.kinds)
+			returned, err := nodemark.Clear(t.Context(), c, read, test.kinds)
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(changed).To(Equal(test.changed))
 
 			after := &corev1.Node{}
 			g.Expect(c.Get(t.Context(), client.ObjectKeyFromObject(test.node), after)).To(Succeed())
+			if test.changed {
+				g.Expect(cmp.Diff(after, returned)).To(BeEmpty())
+			} else {
+				g.Expect(returned).To(BeNil())
+			}
 			g.Expect(cmp.Diff(test.want.Spec, after.Spec)).To(BeEmpty())
 			g.Expect(cmp.Diff(test.want.Annotations, after.Annotations)).To(BeEmpty())
 		})
@@ -113,9 +128,9 @@ func TestClearWritesNothingWhereThereIsNoMark(t *testing.T) {
 		},
 	}).Build()
 
-	changed, err := nodemark.Clear(t.Context(), c, bare, nodemark.All())
+	after, err := nodemark.Clear(t.Context(), c, bare, nodemark.All())
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(changed).To(BeFalse())
+	g.Expect(after).To(BeNil())
 }
 
 func TestClearFailsWhenTheNodeChangedMeanwhile(t *testing.T) {
@@ -130,6 +145,22 @@ func TestClearFailsWhenTheNodeChangedMeanwhile(t *testing.T) {
 
 	_, err := nodemark.Clear(t.Context(), c, old, nodemark.All())
 	g.Expect(err).To(MatchError(ContainSubstring("failed to clear marks from Node desk-7")))
+}
+
+func TestAForgottenRequestNeedsNoLock(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	c := fake.NewClientBuilder().WithObjects(node(marked)).Build()
+	old := &corev1.Node{}
+	g.Expect(c.Get(t.Context(), client.ObjectKey{Name: "desk-7"}, old)).To(Succeed())
+	newer := old.DeepCopy()
+	newer.Labels = map[string]string{"example.com/rack": "7"}
+	g.Expect(c.Update(t.Context(), newer)).To(Succeed())
+
+	after, err := nodemark.Clear(t.Context(), c, old, nodemark.Kinds{Reclaim: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(after.Labels).To(HaveKey("example.com/rack"))
+	g.Expect(nodemark.Find(after).Reclaim).To(BeFalse())
 }
 
 func TestReclaimRequestedOnlyByTheExactValue(t *testing.T) {

@@ -67,6 +67,12 @@ func Plan(node *corev1.Node, wanted, owned []v1alpha1.NodeTaint) Changes {
 	return changes
 }
 
+// Owned returns the taints that are on the Node and ours, with the value that they have
+// there, in the order of key and effect. For owned see Plan.
+func Owned(node *corev1.Node, owned []v1alpha1.NodeTaint) []v1alpha1.NodeTaint {
+	return Plan(node, nil, owned).Remove
+}
+
 // consider adds what has to be done about one wanted taint.
 func (c *Changes) consider(want v1alpha1.NodeTaint, onNode []corev1.Taint, ours func(corev1.Taint) bool) {
 	i := slices.IndexFunc(onNode, func(t corev1.Taint) bool { return t.Key == want.Key && t.Effect == want.Effect })

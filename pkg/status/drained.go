@@ -12,6 +12,8 @@ import (
 // drained tells how far the drain of the Node is.
 func drained(in Input) verdict {
 	switch {
+	case in.Decision.Shutdown == nil && in.Observation.Machine.Deleting:
+		return draining(in)
 	case in.Decision.Shutdown == nil:
 		return no(v1alpha1.DrainNotNeededReason, "The machine is not shutting down")
 	case in.drained():
@@ -35,7 +37,7 @@ func drainGivenUp(in Input) *verdict {
 		return new(no(v1alpha1.DrainTimedOutReason, "spec.nodeDrainTimeout passed before the drain was complete"+remaining(in)))
 	case slices.Contains(timeouts, lifecycle.TimeoutShutdown) && (!ended || delegated):
 		return new(no(v1alpha1.DrainTimedOutReason, "spec.gracefulShutdownTimeout passed before the drain was complete"+remaining(in)))
-	case ended:
+	case ended && !(delegated && withItsCluster(in)):
 		return new(kept(last))
 	case skipsDrain(in):
 		return new(no(v1alpha1.DrainSkippedReason, "The machine is removed without drain"))
@@ -66,13 +68,22 @@ func draining(in Input) verdict {
 	switch {
 	case !o.Machine.HasNodeRef || (o.Node.Known && !o.Node.Exists):
 		return no(v1alpha1.DrainSkippedReason, "There is no Node to drain")
-	case o.Settings.DelegateDrain:
-		return no(v1alpha1.DrainDelegatedReason, "Cluster API drains the Node when the Machine is deleted")
+	case withItsCluster(in):
+		return no(v1alpha1.DrainSkippedReason, "The Cluster is being deleted, and Cluster API removes its Machines without drain")
+	case o.Machine.Deleting:
+		return no(v1alpha1.DrainDelegatedReason, "The Machine is being deleted already: Cluster API drains its Node")
 	case !o.Cluster.Reachable || !o.Node.Known:
 		return no(v1alpha1.DrainClusterUnreachableReason, "The workload cluster cannot be reached, so nothing can be drained")
-	default:
-		return no(v1alpha1.DrainingReason, "Pods are being evicted from the Node"+remaining(in))
 	}
+	if step := in.outcome(lifecycle.ActionDrainNode); step != nil && step.Problem != nil {
+		return no(v1alpha1.DrainFailingReason, step.Problem.Message+remaining(in))
+	}
+	return no(v1alpha1.DrainingReason, "Pods are being evicted from the Node"+remaining(in))
+}
+
+// withItsCluster is whether the Machine is deleted along with its Cluster.
+func withItsCluster(in Input) bool {
+	return in.Observation.Machine.Deleting && in.Observation.Cluster.Deleting
 }
 
 // remaining tells what is left on the Node and what holds it there.

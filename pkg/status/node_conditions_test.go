@@ -84,6 +84,7 @@ func TestDrained(t *testing.T) {
 		return func(in *Input) { in.Decision.Timeouts, in.Decision.Actions = timeouts, deleteAtOnce() }
 	}
 	deleting := func(in *Input) { in.Observation.Machine.Deleting, in.Decision.Actions = true, nil }
+	going := func(in *Input) { in.Observation.Cluster.Deleting = true }
 	last := func(reason string) func(*Input) { return said(v1alpha1.DrainedCondition, noStatus, reason, "kept") }
 	testCondition(t, v1alpha1.DrainedCondition, map[string]judged{
 		"no shutdown": {running(), noStatus, v1alpha1.DrainNotNeededReason, ""},
@@ -105,8 +106,21 @@ func TestDrained(t *testing.T) {
 		"a timeout is not forgotten while the Machine goes": {
 			with(shuttingDown(), deleting, last(v1alpha1.DrainTimedOutReason)), noStatus, v1alpha1.DrainTimedOutReason, "kept",
 		},
-		"Cluster API drains": {
-			with(shuttingDown(), func(in *Input) { in.Observation.Settings.DelegateDrain = true }), noStatus, v1alpha1.DrainDelegatedReason, "",
+		"the last step failed": {
+			with(shuttingDown(), drain(lifecycle.Outcome{State: lifecycle.OutcomeFailed, Problem: &lifecycle.Problem{Message: "nodes is forbidden"}})),
+			noStatus, v1alpha1.DrainFailingReason, "nodes is forbidden",
+		},
+		"somebody else has deleted the Machine": {
+			with(shuttingDown(), deleting), noStatus, v1alpha1.DrainDelegatedReason, "",
+		},
+		"somebody else has deleted the Machine in the middle of its window": {
+			with(running(), deleting), noStatus, v1alpha1.DrainDelegatedReason, "Cluster API drains its Node",
+		},
+		"the Machine is deleted along with its Cluster": {
+			with(shuttingDown(), deleting, going), noStatus, v1alpha1.DrainSkippedReason, "The Cluster is being deleted, and Cluster API removes its Machines without drain",
+		},
+		"the Cluster was seen to go after its Machine": {
+			with(shuttingDown(), deleting, going, last(v1alpha1.DrainDelegatedReason)), noStatus, v1alpha1.DrainSkippedReason, "The Cluster is being deleted",
 		},
 		"Cluster API did not finish its drain in time": {
 			with(shuttingDown(), deleting, timeout(lifecycle.TimeoutShutdown), last(v1alpha1.DrainDelegatedReason)), noStatus, v1alpha1.DrainTimedOutReason, "",

@@ -30,7 +30,7 @@ func anyInput(random *rand.Rand) Input {
 	}
 	o := lifecycle.Observation{
 		Now:      now,
-		Settings: lifecycle.Settings{FinalizerTimeout: 10 * time.Minute, ForceFinalizer: coin(), JoinTimeout: 30 * time.Minute, DelegateDrain: coin()},
+		Settings: lifecycle.Settings{FinalizerTimeout: 10 * time.Minute, ForceFinalizer: coin(), JoinTimeout: 30 * time.Minute},
 		Object: lifecycle.Object{
 			HasFinalizer: true, KillSwitch: rare(), Enabled: !rare(), Invalid: maybe(v1alpha1.ScheduleInvalidReason),
 			GracefulShutdownTimeout: 5 * time.Minute, NodeDrainTimeout: 3 * time.Minute,
@@ -45,7 +45,7 @@ func anyInput(random *rand.Rand) Input {
 			Exists: coin(), ConfirmedAbsent: coin(), Deleting: coin(), Running: coin(), HasNodeRef: coin(), SkipsDrain: rare(),
 			SpecChanged: rare(), CreatedAt: now.Add(-time.Duration(random.IntN(60)) * time.Minute),
 		},
-		Node: lifecycle.Node{Known: coin(), Exists: coin(), Ready: coin(), Name: "worker", ReclaimRequested: rare(), HasMarks: coin(), CordonedByUs: rare()},
+		Node: lifecycle.Node{Known: coin(), Exists: coin(), Ready: coin(), Name: "worker", ReclaimRequested: rare(), HasOwnTaints: coin(), CordonedByUs: rare()},
 	}
 	o.Schedule.Provision = o.Schedule.Active || rare()
 	if rare() {

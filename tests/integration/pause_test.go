@@ -37,13 +37,13 @@ func pauseObject(ctx context.Context, sm *v1alpha1.ScheduledMachine, paused bool
 
 // skipsDrain is whether Cluster API was told to leave out the drain, as it is when
 // gracefulShutdownTimeout has passed.
-func skipsDrain(ctx context.Context, sm *v1alpha1.ScheduledMachine) func() (bool, error) {
+func skipsVolumes(ctx context.Context, sm *v1alpha1.ScheduledMachine) func() (bool, error) {
 	return func() (bool, error) {
 		machine, err := machineOf(ctx, sm)
 		if err != nil || machine == nil {
 			return false, err
 		}
-		_, skips := machine.Annotations[clusterv1.ExcludeNodeDrainingAnnotation]
+		_, skips := machine.Annotations[clusterv1.ExcludeWaitForNodeVolumeDetachAnnotation]
 		return skips, nil
 	}
 }
@@ -123,7 +123,7 @@ var _ = Describe("A pause", func() {
 		pauseObject(ctx, sm, true)
 		expectCondition(ctx, sm, v1alpha1.PausedCondition, "True/Paused")
 		operator.passTo(at(0, 18, 32))
-		Expect(skipsDrain(ctx, sm)()).To(BeFalse(), "the timeout has not passed")
+		Expect(skipsVolumes(ctx, sm)()).To(BeFalse(), "the timeout has not passed")
 		Expect(statusOf(ctx, sm).Shutdown.PausedSeconds).To(BeZero(), "it is added up at the end")
 		pauseObject(ctx, sm, false)
 		Eventually(func() int64 { return statusOf(ctx, sm).Shutdown.PausedSeconds }).Should(And(
@@ -145,9 +145,9 @@ var _ = Describe("A pause", func() {
 		deadline := started.Add(5*time.Minute + paused)
 		operator.jumpTo(deadline.Add(-30 * time.Second))
 		operator.settle()
-		Expect(skipsDrain(ctx, sm)()).To(BeFalse())
+		Expect(skipsVolumes(ctx, sm)()).To(BeFalse())
 		operator.jumpTo(deadline)
-		Eventually(skipsDrain(ctx, sm)).Should(BeTrue())
+		Eventually(skipsVolumes(ctx, sm)).Should(BeTrue())
 
 		world.Provider.Behave(sm.Namespace, sm.Name, testenv.Behaviour{})
 		expectPhase(ctx, sm, v1alpha1.PhaseInactive)

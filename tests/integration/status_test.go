@@ -119,7 +119,7 @@ var _ = Describe("The status", func() {
 			v1alpha1.ReferencesValidCondition:   {"True/Resolved"},
 			v1alpha1.MachineReadyCondition:      {"False/NoMachine", "False/Provisioning", "True/Running", "False/Deleting", "False/NoMachine"},
 			v1alpha1.NodeTaintedCondition:       {"True/NoTaints"},
-			v1alpha1.DrainedCondition:           {"False/NotShuttingDown", "False/DelegatedToClusterAPI", "False/NotShuttingDown"},
+			v1alpha1.DrainedCondition:           {"False/NotShuttingDown", "False/Draining", "True/Completed", "False/NotShuttingDown"},
 			v1alpha1.ReclaimAgentReadyCondition: {"False/NoCommands"},
 			v1alpha1.PausedCondition:            {"False/NotPaused"},
 		} {

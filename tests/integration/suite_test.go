@@ -42,7 +42,7 @@ func TestIntegration(t *testing.T) {
 var _ = BeforeSuite(func(ctx context.Context) {
 	ctrl.SetLogger(GinkgoLogr)
 	var err error
-	world, err = testenv.NewWorld(ctx, testenv.Options{Log: GinkgoWriter})
+	world, err = testenv.NewWorld(ctx, testenv.Options{Log: GinkgoWriter, Kubelets: true})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(world.Stop)
 }, NodeTimeout(20*time.Minute))

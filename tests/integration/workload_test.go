@@ -74,11 +74,14 @@ var _ = Describe("A workload cluster that is down", func() {
 
 		operator.jumpTo(at(0, 18, 0))
 		expectPhase(ctx, sm, v1alpha1.PhaseShuttingDown)
-		Eventually(func() bool {
-			machine, err := machineOf(ctx, sm)
-			return err == nil && (machine == nil || machine.DeletionTimestamp != nil)
-		}).Should(BeTrue(), "the Machine is deleted at once, for Cluster API to drain")
+		expectCondition(ctx, sm, v1alpha1.DrainedCondition, "False/WorkloadClusterUnreachable")
+		operator.jumpTo(at(0, 18, 4))
+		operator.settle()
+		machine, err := machineOf(ctx, sm)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(machine.DeletionTimestamp).To(BeNil(), "the timeout has not passed")
 		operator.jumpTo(at(0, 18, 6))
+		expectCondition(ctx, sm, v1alpha1.DrainedCondition, "False/TimedOut")
 		Eventually(phase(ctx, sm)).WithTimeout(unreachableSoon).Should(Equal(v1alpha1.PhaseInactive))
 		expectNoMachine(ctx, sm)
 		Eventually(eventReasons(ctx, sm)).Should(ContainElement("ShutdownTimedOut"))
