@@ -2,7 +2,6 @@ package drain
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -98,9 +97,9 @@ func (d *Drainer) Step(ctx context.Context, req Request) (Progress, error) {
 	helper := d.helper(req, evictor)
 	// The library tells on every step what it skips.
 	quiet := ctrl.LoggerInto(ctx, ctrl.LoggerFrom(ctx).V(1))
-	pods, err := helper.GetPodsForEviction(quiet, req.Cluster, req.Machine, req.Node.Name)
+	pods, err := leaving(quiet, helper, req, evictor)
 	if err != nil {
-		return Progress{}, fmt.Errorf("failed to find the Pods to evict from Node %s: %w", req.Node.Name, err)
+		return Progress{}, err
 	}
 	progress := Progress{Cordoned: cordon == cordonWritten}
 	if len(pods.Pods()) == 0 {

@@ -9,6 +9,8 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/cluster-api/core/reconcilers/machine/drain"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +29,9 @@ type evictor struct {
 	clock    clock.PassiveClock
 	attempts *attempts
 
+	// hidden are Pods that the library is not to see.
+	hidden sets.Set[types.UID]
+
 	// stop ends the evictions of the step.
 	stop context.CancelFunc
 
@@ -44,7 +49,7 @@ type evictor struct {
 
 func (d *Drainer) newEvictor(workload client.Client, before *attempts) *evictor {
 	before.sweep(d.clock.Now())
-	return &evictor{Client: workload, clock: d.clock, attempts: before}
+	return &evictor{Client: workload, clock: d.clock, attempts: before, hidden: sets.New[types.UID]()}
 }
 
 // run bounds the evictions in time.
