@@ -19,6 +19,10 @@ const (
 	// so that a later edit can be told from drift.
 	SpecHashAnnotation = "5spot.finos.org/spec-hash"
 
+	// RemindedAtAnnotation is on a Machine that Cluster API did not look at again after
+	// the end of a pause; its value is when it was changed for that, in RFC 3339.
+	RemindedAtAnnotation = "5spot.finos.org/reminded-at"
+
 	// ScheduledByAnnotation is accepted in spec.machineTemplate.annotations, as
 	// manifests of the original 5-Spot carry it, and dropped.
 	ScheduledByAnnotation = "5spot.finos.org/scheduled-by"

@@ -164,7 +164,8 @@ func announceOutcomes(c change) []announcement {
 				all = append(all, normal(eventNodeDrained, "Drain", fmt.Sprintf("Every Pod that had to leave the Node has left it, %d in all", outcome.Drain.PodsTotal)))
 			}
 		case lifecycle.ActionResetNode, lifecycle.ActionApplyTaints, lifecycle.ActionArmReclaimAgent,
-			lifecycle.ActionUncordonNode, lifecycle.ActionDeleteLeftovers, lifecycle.ActionForgetReclaim, lifecycle.ActionReleaseFinalizer:
+			lifecycle.ActionUncordonNode, lifecycle.ActionDeleteLeftovers,
+			lifecycle.ActionForgetReclaim, lifecycle.ActionReleaseFinalizer, lifecycle.ActionRemindClusterAPI:
 		}
 	}
 	return all

@@ -47,6 +47,8 @@ func (r *Reconciler) perform(ctx context.Context, w *world, action lifecycle.Act
 		return r.ensureMachine(ctx, w)
 	case lifecycle.ActionDeleteMachine:
 		return r.deleteMachine(ctx, w, action)
+	case lifecycle.ActionRemindClusterAPI:
+		return r.remindClusterAPI(ctx, w)
 	case lifecycle.ActionDeleteLeftovers:
 		return r.deleteLeftovers(ctx, w)
 	case lifecycle.ActionDisableSchedule:

@@ -2,28 +2,21 @@ package scheduledmachine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
-	"sigs.k8s.io/cluster-api/util/annotations"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/lifecycle"
 	"github.com/finos/five-spot/pkg/machine"
-	"github.com/finos/five-spot/pkg/nodemark"
 	"github.com/finos/five-spot/pkg/nodetaint"
 	"github.com/finos/five-spot/pkg/schedule"
-	"github.com/finos/five-spot/pkg/workload"
 )
 
 // Defaults for durations that an invalid spec does not tell.
@@ -230,17 +223,6 @@ func (r *Reconciler) observeCluster(ctx context.Context, w *world, clusters clie
 	return nil
 }
 
-func observePause(sm *v1alpha1.ScheduledMachine, cluster *clusterv1.Cluster) lifecycle.Pause {
-	pause := lifecycle.Pause{
-		Object:  annotations.HasPaused(sm),
-		Cluster: cluster != nil && ptr.Deref(cluster.Spec.Paused, false),
-	}
-	if paused := meta.FindStatusCondition(sm.Status.Conditions, v1alpha1.PausedCondition); paused != nil && paused.Status == metav1.ConditionTrue {
-		pause.Since = paused.LastTransitionTime.Time
-	}
-	return pause
-}
-
 // observeMachine reads the Machine from the cache. An absence that an object comes
 // to rest on is confirmed by an uncached read: the cache may be older than our own
 // creation.
@@ -308,6 +290,8 @@ func (r *Reconciler) takeMachine(w *world, found *clusterv1.Machine) {
 		HasNodeRef:        w.state.NodeName != "",
 		SkipsDrain:        w.state.SkipsDrain,
 		SkipsVolumeDetach: w.state.SkipsVolumeDetach,
+		StillPaused:       w.state.StillPaused,
+		RemindedAt:        w.state.RemindedAt,
 		SpecChanged:       w.state.SpecChanged,
 	}
 }
@@ -317,79 +301,6 @@ func (r *Reconciler) takeMachine(w *world, found *clusterv1.Machine) {
 func namesNode(known *v1alpha1.ScheduledMachineStatus, state machine.State) bool {
 	return known.MachineRef != nil && known.MachineRef.UID == string(state.UID) &&
 		known.NodeRef != nil && known.NodeRef.Name == state.NodeName
-}
-
-// observeNode reads the Node from the workload cluster's cache and sees to it that
-// changes of Nodes there are told.
-func (r *Reconciler) observeNode(ctx context.Context, w *world) {
-	name, providerID, needed := nodeToRead(w)
-	if w.cluster == nil || !needed {
-		return
-	}
-	key := clusterKey(w.object)
-	err := r.watchNodes(ctx, key)
-	if err != nil {
-		w.unconnected = !r.clusters.Tried(ctx, key)
-		r.clusters.Connect(key)
-		r.withoutNode(ctx, w, err)
-		return
-	}
-	w.Cluster.Reachable = true
-	w.Node.Known = true
-	if name == "" {
-		return
-	}
-	node, err := r.clusters.Node(ctx, key, name, providerID)
-	if err != nil {
-		r.withoutNode(ctx, w, err)
-		return
-	}
-	w.Node.Name = name
-	if node == nil {
-		return
-	}
-	reason, requested := nodemark.ReclaimRequested(node)
-	w.takeNode(node)
-	w.Node.Exists = true
-	w.Node.Ready = workload.IsReady(node)
-	w.Node.Unschedulable = node.Spec.Unschedulable
-	w.Node.CordonedByUs = nodemark.CordonedBy(node, string(w.object.UID))
-	w.Node.HasOwnTaints = nodemark.Find(node).Taints || len(w.appliedTaints) > 0
-	w.Node.HasReclaimAgent = node.Labels[v1alpha1.ReclaimAgentLabel] == v1alpha1.ReclaimAgentEnabled
-	w.Node.ReclaimRequested = requested
-	w.Node.ReclaimReason = reason
-}
-
-// takeNode keeps the Node, and which of its taints are ours.
-func (w *world) takeNode(node *corev1.Node) {
-	w.node = node
-	w.appliedTaints = nodetaint.Owned(node, w.recordedTaints())
-}
-
-// withoutNode goes on without knowing the Node. Whatever is wrong in the workload
-// cluster, or with the rights of its kubeconfig, must not keep the kill switch, the
-// schedule or a timeout from having its effect. Not every recovery is told, so it is
-// looked at again, which asks no API server.
-func (r *Reconciler) withoutNode(ctx context.Context, w *world, err error) {
-	w.Cluster.Reachable, w.Node = false, lifecycle.Node{}
-	w.nodeRetryAt = w.Now.Add(nodeRetry)
-	if !errors.Is(err, workload.ErrNotConnected) {
-		r.metrics.Failed(err)
-		ctrl.LoggerFrom(ctx).Error(err, "Failed to look at the Node, going on without it")
-	}
-}
-
-// nodeToRead is the Node of the Machine. When a reclaim has removed that, it is the
-// Node that it had: should it still be there, its request has to be cleared.
-func nodeToRead(w *world) (name, providerID string, needed bool) {
-	known := w.object.Status
-	switch {
-	case w.machine != nil:
-		return w.state.NodeName, w.state.ProviderID, true
-	case known.NodeRef != nil && known.Shutdown != nil && known.Shutdown.Reason == v1alpha1.ShutdownEmergencyReclaim:
-		return known.NodeRef.Name, known.ProviderID, true
-	}
-	return "", "", false
 }
 
 func clusterKey(sm *v1alpha1.ScheduledMachine) client.ObjectKey {

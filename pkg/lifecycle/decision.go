@@ -58,6 +58,10 @@ const (
 	// with a deletion that is under way.
 	ActionDeleteMachine ActionKind = "DeleteMachine"
 
+	// ActionRemindClusterAPI makes Cluster API look at a Machine that it still takes for
+	// paused.
+	ActionRemindClusterAPI ActionKind = "RemindClusterAPI"
+
 	// ActionDeleteLeftovers deletes bootstrap and infrastructure objects that no
 	// Machine ever adopted.
 	ActionDeleteLeftovers ActionKind = "DeleteLeftovers"

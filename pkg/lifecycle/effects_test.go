@@ -32,7 +32,7 @@ func (w *world) perform(action Action) {
 			w.logf("release finalizer")
 		}
 		w.released = true
-	case ActionApplyTaints, ActionArmReclaimAgent, ActionDeleteLeftovers:
+	case ActionApplyTaints, ActionArmReclaimAgent, ActionDeleteLeftovers, ActionRemindClusterAPI:
 	}
 }
 

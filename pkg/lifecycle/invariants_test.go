@@ -30,6 +30,7 @@ func invariants() []invariant {
 		{"a running drain is bounded and its own", drainIsBounded},
 		{"nothing is created where it cannot be", createsOnlyWhenPossible},
 		{"a machine that is to stay keeps no shutdown", stayingIsClean},
+		{"Cluster API is reminded only of a pause that is over", remindsInTime},
 		{"an Error is never absorbing", errorRecovers},
 		{"the phase is known and the message fits", describesItself},
 		{"deciding twice decides the same", deterministic},
@@ -195,6 +196,14 @@ func stayingIsClean(o Observation, d Decision) string {
 	}
 	reset := d.Has(ActionResetNode)
 	return brokenIf(reset && (d.Shutdown != nil || o.Object.HasNodeRef), "clears the marks of a Node that is known or leaving")
+}
+
+func remindsInTime(o Observation, d Decision) string {
+	if !d.Has(ActionRemindClusterAPI) {
+		return ""
+	}
+	busy := o.Machine.Deleting || !o.Machine.HasNodeRef
+	return brokenIf(o.Pause.Cluster || !o.Machine.StillPaused || !busy, "reminds without need")
 }
 
 func errorRecovers(o Observation, d Decision) string {

@@ -126,6 +126,10 @@ type Pause struct {
 	// Since is when the present or just ended pause was first observed, from the
 	// Paused condition; zero when the last status said that nothing is paused.
 	Since time.Time
+
+	// Ended is when the last pause was first observed to be over, from the Paused
+	// condition; zero while the last status says that something is paused.
+	Ended time.Time
 }
 
 // Active is whether anything is paused.
@@ -178,6 +182,12 @@ type Machine struct {
 	// annotations with which Cluster API leaves out these steps of the deletion.
 	SkipsDrain        bool
 	SkipsVolumeDetach bool
+
+	// StillPaused is whether Cluster API says that it leaves the Machine alone although
+	// the Machine itself is not paused: its Cluster is, or was when it last looked.
+	// RemindedAt is when it was last reminded to look again; zero when it never was.
+	StillPaused bool
+	RemindedAt  time.Time
 
 	// SpecChanged is whether the ScheduledMachine's spec has changed since the
 	// Machine was created.

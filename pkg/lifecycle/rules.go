@@ -37,6 +37,7 @@ func Decide(o Observation) Decision {
 	first := list[slices.IndexFunc(list, func(r rule) bool { return r.holds(o) })]
 	decision := first.decide(o)
 	decision.Rule = first.name
+	decision = withReminder(o, decision)
 	decision.Message = bounded(decision.Message)
 	if decision.RecentReclaims == nil {
 		decision.RecentReclaims = slices.Clone(o.Object.RecentReclaims)

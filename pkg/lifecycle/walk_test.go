@@ -36,6 +36,7 @@ func dimensions() []dimension {
 			{"running", nothing},
 			{"deleting", machineDeleting},
 			{"deleting without waits", func(o *Observation) { machineDeleting(o); skipping(o) }},
+			{"deleting, still paused", func(o *Observation) { machineDeleting(o); stillPaused(o) }},
 		}},
 		{"node", []value{
 			{"as the machine", nothing},

@@ -43,6 +43,12 @@ type State struct {
 	SkipsDrain        bool
 	SkipsVolumeDetach bool
 
+	// StillPaused is whether Cluster API says that the Machine is paused although it is
+	// not paused itself. RemindedAt is when Remind was last called for it; zero when it
+	// never was, or that cannot be told.
+	StillPaused bool
+	RemindedAt  time.Time
+
 	// SpecChanged is whether sm asks for something else than what the Machine was
 	// created from.
 	SpecChanged bool
@@ -70,6 +76,8 @@ func Observe(sm *v1alpha1.ScheduledMachine, live *clusterv1.Machine) State {
 		ProviderID:        live.Spec.ProviderID,
 		SkipsDrain:        hasAnnotation(live, clusterv1.ExcludeNodeDrainingAnnotation),
 		SkipsVolumeDetach: hasAnnotation(live, clusterv1.ExcludeWaitForNodeVolumeDetachAnnotation),
+		StillPaused:       stillPaused(live),
+		RemindedAt:        remindedAt(live),
 		SpecChanged:       SpecChanged(sm, live),
 		Ref:               reference(machineKind, live),
 	}

@@ -76,8 +76,13 @@ func (o *Objects) skipSteps(ctx context.Context, live *clusterv1.Machine, opts D
 	if len(missing) == 0 {
 		return Removal{}, nil
 	}
+	return o.annotate(ctx, live, missing)
+}
+
+// annotate writes annotations on this very Machine.
+func (o *Objects) annotate(ctx context.Context, live *clusterv1.Machine, annotations map[string]string) (Removal, error) {
 	// A UID in a patch must be that of the object, or the patch is refused.
-	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": live.UID, "annotations": missing}})
+	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": live.UID, "annotations": annotations}})
 	if err != nil {
 		return Removal{}, fmt.Errorf("failed to encode annotations: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/lifecycle"
 )
@@ -29,8 +31,7 @@ func drained(in Input) verdict {
 // is being deleted the answer stays: the decision that gave up is not made again.
 func drainGivenUp(in Input) *verdict {
 	timeouts, last := in.Decision.Timeouts, in.old(v1alpha1.DrainedCondition)
-	removing := in.Observation.Machine.Deleting || !in.Observation.Machine.Exists
-	ended := removing && last != nil && endOfDrain(last.Reason)
+	ended := drainHadEnded(in, last)
 	delegated := ended && last.Reason == v1alpha1.DrainDelegatedReason
 	switch {
 	case slices.Contains(timeouts, lifecycle.TimeoutDrain):
@@ -44,6 +45,13 @@ func drainGivenUp(in Input) *verdict {
 	default:
 		return nil
 	}
+}
+
+// drainHadEnded is whether the last status said how the drain of a Machine ended that is
+// on its way out.
+func drainHadEnded(in Input, last *metav1.Condition) bool {
+	removing := in.Observation.Machine.Deleting || !in.Observation.Machine.Exists
+	return removing && last != nil && endOfDrain(last.Reason)
 }
 
 func endOfDrain(reason string) bool {

@@ -114,7 +114,7 @@ func TestDrained(t *testing.T) {
 			with(shuttingDown(), deleting), noStatus, v1alpha1.DrainDelegatedReason, "",
 		},
 		"somebody else has deleted the Machine in the middle of its window": {
-			with(running(), deleting), noStatus, v1alpha1.DrainDelegatedReason, "Cluster API drains its Node",
+			with(running(), deleting), noStatus, v1alpha1.DrainDelegatedReason, "The Machine is being deleted already: Cluster API drains its Node",
 		},
 		"the Machine is deleted along with its Cluster": {
 			with(shuttingDown(), deleting, going), noStatus, v1alpha1.DrainSkippedReason, "The Cluster is being deleted, and Cluster API removes its Machines without drain",
