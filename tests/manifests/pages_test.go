@@ -3,9 +3,11 @@ package manifests_test
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +16,8 @@ var (
 	fence     = regexp.MustCompile("(?ms)^( *)```ya?ml\n(.*?)^ *```")
 	separator = regexp.MustCompile(`(?m)^---.*\n`)
 	ours      = regexp.MustCompile(`(?m)^apiVersion: 5spot\.finos\.org/`)
+	rights    = regexp.MustCompile(`(?m)^apiVersion: rbac\.authorization\.k8s\.io/`)
+	namespace = regexp.MustCompile(`(?m)^kind: Namespace$`)
 	complete  = regexp.MustCompile(`(?m)^apiVersion: .+\n(?s:.*)^kind: |^kind: (?s:.*)^apiVersion: `)
 )
 
@@ -28,13 +32,13 @@ func documents(content string) []string {
 	return found
 }
 
-// fenced are our objects in the YAML blocks of a page, which may be indented.
+// fenced are our objects, and rights, in the YAML blocks of a page, which may be indented.
 func fenced(page string) []string {
 	var found []string
 	for _, block := range fence.FindAllStringSubmatch(page, -1) {
 		content := regexp.MustCompile("(?m)^"+block[1]).ReplaceAllString(block[2], "")
 		for _, document := range documents(content) {
-			if ours.MatchString(document) {
+			if ours.MatchString(document) || rights.MatchString(document) {
 				found = append(found, document)
 			}
 		}
@@ -79,9 +83,10 @@ func shown(t *testing.T) map[string]string {
 func TestEveryShownManifestApplies(t *testing.T) {
 	t.Parallel()
 	found := shown(t)
-	if len(found) < 7 {
+	if len(found) < 10 {
 		t.Errorf("only %d objects were found", len(found))
 	}
+	createNamespaces(t, slices.Collect(maps.Values(found)))
 	for where, manifest := range found {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
@@ -96,17 +101,31 @@ func TestEveryShownManifestApplies(t *testing.T) {
 	}
 }
 
+// createNamespaces creates the Namespaces among the objects: a dry run does not, and in
+// one that does not exist nothing can be applied.
+func createNamespaces(t *testing.T, manifests []string) {
+	t.Helper()
+	if server == nil {
+		return
+	}
+	for _, manifest := range manifests {
+		if namespace.MatchString(manifest) {
+			apply(t, manifest, "--server-side")
+		}
+	}
+}
+
 // The finder of objects has to find them.
 func TestObjectsAreFoundInPages(t *testing.T) {
 	t.Parallel()
 	page := "text\n\n```yaml\n---\n# comment\napiVersion: 5spot.finos.org/v1alpha1\nkind: A\n---\nkind: B\napiVersion: 5spot.finos.org/v1alpha1\n```\n\n" +
 		"- item\n\n  ```yaml\n  apiVersion: 5spot.finos.org/v1alpha1\n  kind: C\n  ```\n\n```yaml\nschedule: {}\n```\n\n" +
-		"```yaml\napiVersion: v1\nkind: D\n```\n\n```json\napiVersion: 5spot.finos.org/v1alpha1\nkind: E\n```\n"
+		"```yaml\napiVersion: v1\nkind: D\n```\n\n```yaml\napiVersion: rbac.authorization.k8s.io/v1\nkind: F\n```\n\n```json\napiVersion: 5spot.finos.org/v1alpha1\nkind: E\n```\n"
 	var kinds []string
 	for _, document := range fenced(page) {
 		kinds = append(kinds, regexp.MustCompile(`kind: (.)`).FindStringSubmatch(document)[1])
 	}
-	if got := strings.Join(kinds, ""); got != "ABC" {
+	if got := strings.Join(kinds, ""); got != "ABCF" {
 		t.Errorf("found %s", got)
 	}
 }

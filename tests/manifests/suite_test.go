@@ -55,7 +55,7 @@ func TestMain(m *testing.M) {
 }
 
 func start(ctx context.Context) (err error) {
-	if server, err = testenv.Start(ctx, testenv.ControlPlaneOptions{Name: "manifests", Log: os.Stderr}); err != nil {
+	if server, err = testenv.Start(ctx, testenv.ControlPlaneOptions{Name: "manifests", AuditLog: true, Log: os.Stderr}); err != nil {
 		return err
 	}
 	if err := testenv.InstallCRDs(ctx, server.Config); err != nil {
@@ -79,11 +79,17 @@ func needServer(t *testing.T) {
 // failure: users would wonder.
 func apply(t *testing.T, manifest string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), server.Kubectl(), append([]string{"--kubeconfig", kubeconfig, "apply", "-f", "-"}, args...)...)
-	cmd.Stdin = strings.NewReader(manifest)
+	return kubectl(t, manifest, append([]string{"apply", "-f", "-"}, args...)...)
+}
+
+// kubectl runs kubectl as an administrator.
+func kubectl(t *testing.T, input string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), server.Kubectl(), append([]string{"--kubeconfig", kubeconfig}, args...)...)
+	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()
 	if err != nil || bytes.Contains(out, []byte("Warning")) {
-		t.Fatalf("kubectl apply: %v: %s\n%s", err, out, manifest)
+		t.Fatalf("kubectl %s: %v: %s\n%s", strings.Join(args, " "), err, out, input)
 	}
 	return string(out)
 }
