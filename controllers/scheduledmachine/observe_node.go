@@ -1,0 +1,89 @@
+package scheduledmachine
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/lifecycle"
+	"github.com/finos/five-spot/pkg/nodemark"
+	"github.com/finos/five-spot/pkg/nodetaint"
+	"github.com/finos/five-spot/pkg/reclaim"
+	"github.com/finos/five-spot/pkg/workload"
+)
+
+// observeNode reads the Node from the workload cluster's cache and sees to it that
+// changes of Nodes there are told.
+func (r *Reconciler) observeNode(ctx context.Context, w *world) {
+	name, providerID, needed := nodeToRead(w)
+	if w.cluster == nil || !needed {
+		return
+	}
+	key := clusterKey(w.object)
+	err := r.watchNodes(ctx, key)
+	if err != nil {
+		w.unconnected = !r.clusters.Tried(ctx, key)
+		r.clusters.Connect(key)
+		r.withoutNode(ctx, w, err)
+		return
+	}
+	w.Cluster.Reachable = true
+	w.Node.Known = true
+	if name == "" {
+		return
+	}
+	node, err := r.clusters.Node(ctx, key, name, providerID)
+	if err != nil {
+		r.withoutNode(ctx, w, err)
+		return
+	}
+	w.Node.Name = name
+	if node == nil {
+		return
+	}
+	request, requested := reclaim.RequestOf(node.Annotations)
+	w.takeNode(node)
+	w.Node.Exists = true
+	w.Node.Ready = workload.IsReady(node)
+	w.Node.Unschedulable = node.Spec.Unschedulable
+	w.Node.CordonedByUs = nodemark.CordonedBy(node, string(w.object.UID))
+	w.Node.HasOwnTaints = nodemark.Find(node).Taints || len(w.appliedTaints) > 0
+	w.Node.HasReclaimAgent = node.Labels[v1alpha1.ReclaimAgentLabel] == v1alpha1.ReclaimAgentEnabled
+	w.Node.ReclaimRequested = requested
+	w.Node.ReclaimReason = request.Reason
+}
+
+// takeNode keeps the Node, and which of its taints are ours.
+func (w *world) takeNode(node *corev1.Node) {
+	w.node = node
+	w.appliedTaints = nodetaint.Owned(node, w.recordedTaints())
+}
+
+// withoutNode goes on without knowing the Node. Whatever is wrong in the workload
+// cluster, or with the rights of its kubeconfig, must not keep the kill switch, the
+// schedule or a timeout from having its effect. Not every recovery is told, so it is
+// looked at again, which asks no API server.
+func (r *Reconciler) withoutNode(ctx context.Context, w *world, err error) {
+	w.Cluster.Reachable, w.Node = false, lifecycle.Node{}
+	w.nodeRetryAt = w.Now.Add(nodeRetry)
+	if !errors.Is(err, workload.ErrNotConnected) {
+		r.metrics.Failed(err)
+		ctrl.LoggerFrom(ctx).Error(err, "Failed to look at the Node, going on without it")
+	}
+}
+
+// nodeToRead is the Node of the Machine. When a reclaim has removed that, it is the
+// Node that it had: should it still be there, its request has to be cleared.
+func nodeToRead(w *world) (name, providerID string, needed bool) {
+	known := w.object.Status
+	switch {
+	case w.machine != nil:
+		return w.state.NodeName, w.state.ProviderID, true
+	case known.NodeRef != nil && known.Shutdown != nil && known.Shutdown.Reason == v1alpha1.ShutdownEmergencyReclaim:
+		return known.NodeRef.Name, known.ProviderID, true
+	}
+	return "", "", false
+}
