@@ -2,12 +2,14 @@ package crash_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -15,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
-	"github.com/finos/five-spot/controllers"
 	"github.com/finos/five-spot/tests/testenv"
 )
 
@@ -26,38 +27,61 @@ var (
 	nextDay      = insideWindow.Add(24 * time.Hour)
 )
 
+// drainTimeout is longer than any drain here, so that it passes only when a clock is
+// stepped.
+const drainTimeout = time.Hour
+
 var benches atomic.Int32
 
 // bench is one ScheduledMachine from its creation to its end.
 type bench struct {
 	*testing.T
 
+	site    *site
 	sm      *v1alpha1.ScheduledMachine
-	clock   *clocktesting.FakeClock
+	clock   *clocktesting.FakeClock // nil for the real one
+	launch  func(b *bench, n *network) *process
 	history *history
 	process *process
+
+	// free and guarded are the pods of the Node, once there are any.
+	free, guarded *testenv.Pods
+
+	// cutOff is when nodeDrainTimeout passes, where that is of interest.
+	cutOff time.Time
 }
 
-// newBench creates a ScheduledMachine and starts the clock inside its window.
+// newBench creates a ScheduledMachine whose managers run in this process, and starts
+// their clock inside its window.
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{T: t, clock: clocktesting.NewFakeClock(insideWindow)}
-	b.sm = newScheduledMachine(fmt.Sprintf("desk-%d", benches.Add(1)))
-	b.history = watchHistory(t, b.sm.Name)
-	if err := world.Client.Create(t.Context(), b.sm); err != nil {
-		t.Fatal(err)
-	}
+	b := &bench{T: t, launch: (*bench).launchInProcess, clock: clocktesting.NewFakeClock(insideWindow)}
 	t.Cleanup(testenv.LetFlow(b.clock))
-	t.Cleanup(b.discard)
+	b.create(v1alpha1.Schedule{DaysOfWeek: []v1alpha1.DayRange{"mon-fri"}, HoursOfDay: []v1alpha1.HourRange{"9-17"}}, drainTimeout)
 	return b
 }
 
-func newScheduledMachine(name string) *v1alpha1.ScheduledMachine {
+// create creates the ScheduledMachine at a free site.
+func (b *bench) create(schedule v1alpha1.Schedule, drainTimeout time.Duration) {
+	b.Helper()
+	b.site = takeSite(b.T)
+	b.sm = newScheduledMachine(b.site.namespace, fmt.Sprintf("desk-%d", benches.Add(1)))
+	b.sm.Spec.Schedule, b.sm.Spec.NodeDrainTimeout = schedule, v1alpha1.Duration(fmt.Sprintf("%.0fs", drainTimeout.Seconds()))
+	b.history = watchHistory(b.T, b.now, b.site, b.sm.Name)
+	if err := world.Client.Create(b.Context(), b.sm); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(b.discard)
+}
+
+func newScheduledMachine(namespace, name string) *v1alpha1.ScheduledMachine {
 	return &v1alpha1.ScheduledMachine{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: v1alpha1.ScheduledMachineSpec{
-			ClusterName: clusterName,
-			Schedule:    v1alpha1.Schedule{DaysOfWeek: []v1alpha1.DayRange{"mon-fri"}, HoursOfDay: []v1alpha1.HourRange{"9-17"}},
+			ClusterName:             clusterName,
+			GracefulShutdownTimeout: "2h",
+			// The scheduler may still use the Node.
+			NodeTaints: []v1alpha1.NodeTaint{{Key: "example.com/desk", Effect: corev1.TaintEffectPreferNoSchedule}},
 			BootstrapSpec: v1alpha1.ProviderObject{
 				APIVersion: "bootstrap.cluster.x-k8s.io/v1beta2", Kind: "K0sWorkerConfig",
 				Spec: &runtime.RawExtension{Raw: []byte(`{"version":"v1.36.3+k0s.0"}`)},
@@ -75,13 +99,14 @@ func (b *bench) discard() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.Context()), patience)
 	defer cancel()
 	b.stop()
+	b.discardPods(ctx)
 	release := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))
 	if err := world.Client.Patch(ctx, b.sm.DeepCopy(), release); client.IgnoreNotFound(err) != nil {
 		b.Error(err)
 	}
 	for _, kind := range created() {
 		obj := kind.DeepCopyObject().(client.Object)
-		obj.SetNamespace(namespace)
+		obj.SetNamespace(b.sm.Namespace)
 		obj.SetName(b.sm.Name)
 		if err := world.Client.Delete(ctx, obj); client.IgnoreNotFound(err) != nil {
 			b.Error(err)
@@ -114,52 +139,15 @@ func (b *bench) patch(body string) {
 	}
 }
 
+// now is the time of the managers.
+func (b *bench) now() time.Time {
+	if b.clock == nil {
+		return time.Now()
+	}
+	return b.clock.Now()
+}
+
 func (b *bench) jumpTo(at time.Time) { b.clock.Step(at.Sub(b.clock.Now())) }
-
-// process is one run of the manager.
-type process struct {
-	network *network
-	cancel  context.CancelFunc
-	done    chan error
-}
-
-// start starts a manager that goes on where the one before left off.
-func (b *bench) start() { b.startOn(newNetwork()) }
-
-func (b *bench) startOn(n *network) {
-	b.Helper()
-	opts, err := controllers.ParseOptions([]string{
-		"--metrics-port=0", "--health-port=0", "--enable-leader-election=false", "--join-timeout=876000h",
-	}, func(string) (string, bool) { return "", false })
-	if err != nil {
-		b.Fatal(err)
-	}
-	opts.Clock, opts.Registry = b.clock, prometheus.NewRegistry()
-	opts.ForceFinalizerOnTimeout = false
-	ctx, cancel := context.WithCancel(context.WithoutCancel(b.Context()))
-	p := &process{network: n, cancel: cancel, done: make(chan error, 1)}
-	mgr, err := controllers.NewManager(ctx, p.network.wrap(world.Config()), opts, "test")
-	if err != nil {
-		cancel()
-		b.Fatal(err)
-	}
-	go func() { p.done <- mgr.Start(ctx) }()
-	b.process = p
-}
-
-// stop ends the manager, dead or alive.
-func (b *bench) stop() {
-	if b.process == nil {
-		return
-	}
-	b.process.cancel()
-	select {
-	case <-b.process.done:
-	case <-time.After(patience):
-		b.Error("the manager does not stop")
-	}
-	b.process = nil
-}
 
 // await waits until the state is reached, and is whether it was: not when the process
 // died before.
@@ -173,9 +161,34 @@ func (b *bench) await(what string, reached func() bool) bool {
 		case <-b.process.network.dead:
 			return false
 		case <-deadline:
-			b.Fatalf("waited in vain until %s: %+v", what, b.read())
+			b.Fatalf("waited in vain until %s: %s", what, b.picture())
 		case <-ticker.C:
 		}
 	}
 	return true
+}
+
+// picture is what there is to see, for people.
+func (b *bench) picture() string {
+	b.Helper()
+	now := b.read()
+	if now != nil {
+		now.ManagedFields = nil
+	}
+	pods := &corev1.PodList{}
+	if err := world.WorkloadClient.List(b.Context(), pods, client.InNamespace(b.site.pods)); err != nil {
+		b.Error(err)
+	}
+	for i := range pods.Items {
+		pods.Items[i].ManagedFields = nil
+	}
+	budgets := &policyv1.PodDisruptionBudgetList{}
+	if err := world.WorkloadClient.List(b.Context(), budgets, client.InNamespace(b.site.pods)); err != nil {
+		b.Error(err)
+	}
+	content, err := json.Marshal(map[string]any{"object": now, "node": b.node(), "pods": pods.Items, "budgets": budgets.Items})
+	if err != nil {
+		b.Error(err)
+	}
+	return string(content)
 }

@@ -14,17 +14,19 @@ const (
 
 	// haste is how much faster than real time the clock runs under faults, so that
 	// the waits after errors do not take their time.
-	haste = 50
+	haste = 20
 )
 
 // TestEveryWriteMayFail lives a whole life of a machine while the API server answers a
 // third of the writes with an error, or not at all.
 func TestEveryWriteMayFail(t *testing.T) {
+	t.Parallel()
 	if world == nil {
 		t.Skip("starts control planes")
 	}
 	for i := range uint64(faultRuns) {
 		t.Run(fmt.Sprintf("seed %d", *seed+i), func(t *testing.T) {
+			t.Parallel()
 			t.Logf("to repeat: go test ./tests/crash -run %s -seed %d", "TestEveryWriteMayFail", *seed+i)
 			b := newBench(t)
 			b.start()

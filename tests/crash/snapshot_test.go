@@ -34,6 +34,9 @@ type snapshot struct {
 
 	Conditions []string
 	Objects    []string
+
+	// Marks are those on the Node.
+	Marks []string
 }
 
 // created are empty objects of the kinds that are created for a ScheduledMachine.
@@ -51,6 +54,9 @@ func (b *bench) snapshot() snapshot {
 	b.Helper()
 	uids := map[string]string{}
 	s := snapshot{Objects: b.objects(uids)}
+	if node := b.node(); node != nil {
+		s.Marks = marks(node)
+	}
 	now := b.read()
 	if now == nil {
 		return s
@@ -104,7 +110,7 @@ func (b *bench) objects(uids map[string]string) []string {
 		}
 		look(kind, world.Client, key, obj)
 	}
-	look("Node", world.WorkloadClient, client.ObjectKey{Name: testenv.NodeName(b.sm.Namespace, b.sm.Name)}, &corev1.Node{})
+	look("Node", world.WorkloadClient, client.ObjectKey{Name: b.nodeName()}, &corev1.Node{})
 	return there
 }
 
@@ -125,7 +131,7 @@ func (b *bench) lastSnapshot() snapshot {
 // process lived that long.
 func (b *bench) expect(want snapshot) bool {
 	b.Helper()
-	deadline := time.Now().Add(patience / 4)
+	deadline := time.Now().Add(patience / 2)
 	lived := b.await("everything is as in an undisturbed run", func() bool {
 		return cmp.Equal(want, b.snapshot()) || time.Now().After(deadline)
 	})

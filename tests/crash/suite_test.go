@@ -1,13 +1,14 @@
-// Package crash stops the manager after every single write that it makes, answers its
-// writes with errors, and looks whether the machines still come and go as they should.
+// Package crash stops and kills the manager at every single write that it makes to
+// either cluster, answers its writes with errors, and looks whether the machines still
+// come and go as they should.
 package crash_test
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -23,20 +24,18 @@ const (
 
 	// patience is how long any one state is waited for, and is generous: a machine
 	// that builds at the same time is slow.
-	patience = 60 * time.Second
+	patience = 90 * time.Second
 
 	// tick is how often a state is looked at.
-	tick = 20 * time.Millisecond
-
-	clusterName = "trading"
+	tick = 50 * time.Millisecond
 )
 
 var (
 	// world is shared by all tests; nil with -short.
 	world *testenv.World
 
-	// namespace has a Cluster that is ready.
-	namespace string
+	// sites are those that are free.
+	sites = make(chan *site, 6)
 
 	seed = flag.Uint64("seed", 0, "Seed of the injected faults; 0 takes a new one.")
 )
@@ -50,6 +49,11 @@ func run(m *testing.M) int {
 	flag.Parse()
 	if testing.Short() {
 		return m.Run()
+	}
+	// Machines mostly wait, so that the sites and not the cores are the limit.
+	if err := flag.Set("test.parallel", strconv.Itoa(cap(sites))); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	if *seed == 0 {
 		*seed = rand.Uint64()
@@ -65,19 +69,4 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return code
-}
-
-func startWorld() error {
-	//nolint:forbidigo // No test owns the world that they share.
-	ctx, cancel := context.WithTimeout(context.Background(), startDeadline)
-	defer cancel()
-	var err error
-	if world, err = testenv.NewWorld(ctx, testenv.Options{Log: os.Stderr}); err != nil {
-		return err
-	}
-	if namespace, err = world.Namespace(ctx, "crash"); err != nil {
-		return err
-	}
-	_, err = world.CreateCluster(ctx, namespace, clusterName)
-	return err
 }

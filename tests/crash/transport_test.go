@@ -2,6 +2,7 @@ package crash_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +13,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 )
 
 var (
@@ -24,37 +25,64 @@ var (
 	errTimeout = fmt.Errorf("no answer: %w", os.ErrDeadlineExceeded)
 )
 
-// network is what lies between a manager and the API server. It takes one write at a
-// time, so that what happens to a write is settled before the next.
+// moment is when, in the course of a write, the process dies.
+type moment string
+
+const (
+	// afterWrite is when the API server has carried the write out. The process never
+	// has the answer.
+	afterWrite moment = "after"
+
+	// beforeWrite is when the request has left the process. It never arrives.
+	beforeWrite moment = "before"
+)
+
+// network is what lies between one run of the manager and both API servers. It takes
+// one write at a time, so that what happens to a write is settled before the next.
 type network struct {
+	namespace            string // of the site
+	management, workload front
+
 	mu sync.Mutex
 
 	// left is how many writes go through before the process dies; negative for ever.
 	left   int
+	moment moment
 	isDead bool
 	dead   chan struct{} // closed when the process has died
+
+	// kill ends the process, where it is one of its own; else nil.
+	kill func()
 
 	// faults decides what becomes of a write; nil lets every one through.
 	faults *rand.Rand
 
-	// writes are those that reached the API server, as "METHOD path".
+	// writes are those that left the process, as "METHOD path".
 	writes []string
 }
 
-func newNetwork() *network { return &network{left: -1, dead: make(chan struct{})} }
-
-// wrap returns a copy of the config whose requests go through the network.
-func (n *network) wrap(config *rest.Config) *rest.Config {
-	wrapped := rest.CopyConfig(config)
-	wrapped.Wrap(func(next http.RoundTripper) http.RoundTripper { return &link{n, next} })
-	return wrapped
+// newNetwork opens the ways to both API servers, until the network is closed.
+func newNetwork(t *testing.T, namespace string) *network {
+	t.Helper()
+	n := &network{namespace: namespace, left: -1, dead: make(chan struct{})}
+	n.management = newFront(t, n, world.Config())
+	n.workload = newFront(t, n, world.Workload.Config)
+	return n
 }
 
-// dieAfter lets the process die after its next k writes.
-func (n *network) dieAfter(k int) {
+func (n *network) close() {
+	n.management.close()
+	n.workload.close()
+}
+
+// dieAt lets the process die the first of these deaths, if there is any. Writes count
+// from now.
+func (n *network) dieAt(deaths []death) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.left = k
+	if len(deaths) > 0 {
+		n.left, n.moment = deaths[0].write, deaths[0].at
+	}
 }
 
 // disturb injects faults from now on.
@@ -68,6 +96,12 @@ func (n *network) written() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.writes)
+}
+
+// last is the last write.
+func (n *network) last() string {
+	writes := n.written()
+	return writes[len(writes)-1]
 }
 
 // link is the network as one client sees it.
@@ -84,7 +118,7 @@ func (l *link) RoundTrip(request *http.Request) (*http.Response, error) {
 	default:
 	}
 	if !counts(request) {
-		return l.next.RoundTrip(request)
+		return l.next.RoundTrip(confine(request, l.network.namespace))
 	}
 	return l.network.write(request, l.next)
 }
@@ -107,20 +141,34 @@ func (n *network) write(request *http.Request, next http.RoundTripper) (*http.Re
 	}
 	deliver := func() (*http.Response, error) {
 		n.writes = append(n.writes, request.Method+" "+request.URL.Path)
-		return next.RoundTrip(request)
+		// Nothing takes a write back that has left. The API server would break an
+		// eviction off in the middle, which the budget resents for two minutes.
+		return next.RoundTrip(request.WithContext(context.WithoutCancel(request.Context())))
 	}
 	if n.faults != nil {
 		return n.disturbed(request, deliver)
 	}
+	n.left--
+	if n.left == 0 && n.moment == beforeWrite {
+		n.writes = append(n.writes, request.Method+" "+request.URL.Path+", which did not arrive")
+		return n.die()
+	}
 	response, err := deliver()
-	if n.left--; n.left != 0 {
+	if n.left != 0 {
 		return response, err
 	}
-	n.isDead = true
-	close(n.dead)
 	if err == nil {
 		_ = response.Body.Close()
 	}
+	return n.die()
+}
+
+func (n *network) die() (*http.Response, error) {
+	if n.kill != nil {
+		n.kill()
+	}
+	n.isDead = true
+	close(n.dead)
 	return nil, errDead
 }
 

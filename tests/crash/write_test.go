@@ -4,121 +4,111 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
-	"github.com/finos/five-spot/tests/testenv"
 )
 
-// scenario is one way through the lifecycle.
-type scenario struct {
-	// prepare brings the machine to where the scenario begins; nothing goes wrong yet.
-	prepare func(*bench)
-
-	// act sets the scenario off.
-	act func(*bench)
-
-	// reached is whether it is at its end.
-	reached func(*bench) bool
-}
-
-func scenarios() map[string]scenario {
-	return map[string]scenario{
+// TestTheManagerMayStopAfterAnyWrite stops a manager in this process, on a clock that
+// can be stepped, after each of its writes.
+func TestTheManagerMayStopAfterAnyWrite(t *testing.T) {
+	t.Parallel()
+	if world == nil {
+		t.Skip("starts control planes")
+	}
+	for name, s := range map[string]scenario{
 		"a window opens": {
 			reached: func(b *bench) bool { return b.inPhase(v1alpha1.PhaseActive) },
 		},
 		"a window closes": {
-			prepare: (*bench).activate,
+			prepare: (*bench).work,
 			act:     func(b *bench) { b.jumpTo(windowCloses) },
+			reached: func(b *bench) bool { return b.inPhase(v1alpha1.PhaseInactive) },
+		},
+		"the window is open again in mid-drain": {
+			prepare: (*bench).closeAndStick,
+			act: func(b *bench) {
+				b.patch(`{"spec":{"schedule":{"override":{"state":"Active","until":"2037-11-24T06:00:00Z"}}}}`)
+			},
+			reached: (*bench).isActiveAgain,
+		},
+		"the drain is cut off by its timeout": {
+			prepare: (*bench).stickAndRestart,
+			act:     func(b *bench) { b.jumpTo(b.cutOff) },
 			reached: func(b *bench) bool { return b.inPhase(v1alpha1.PhaseInactive) },
 		},
 		"the kill switch is thrown": {
 			prepare: (*bench).activate,
-			act:     func(b *bench) { b.patch(`{"spec":{"killSwitch":true}}`) },
-			reached: func(b *bench) bool { return b.inPhase(v1alpha1.PhaseTerminated) && b.isBare() },
+			act:     (*bench).kill,
+			reached: (*bench).isKilled,
+		},
+		"the kill switch is thrown in mid-drain": {
+			prepare: (*bench).closeAndStick,
+			act:     (*bench).kill,
+			reached: (*bench).isKilled,
 		},
 		"the Node asks to be reclaimed": {
-			prepare: (*bench).activate,
+			prepare: (*bench).work,
 			act:     (*bench).requestReclaim,
 			reached: func(b *bench) bool { return b.inPhase(v1alpha1.PhaseDisabled) },
 		},
 		"the object is deleted": {
-			prepare: (*bench).activate,
+			prepare: (*bench).work,
 			act:     (*bench).delete,
 			reached: func(b *bench) bool { return b.read() == nil },
 		},
-	}
-}
-
-// TestTheManagerMayStopAfterAnyWrite stops the manager after its k-th write, for every
-// k until there is no such write. What was written is all that is left of it.
-func TestTheManagerMayStopAfterAnyWrite(t *testing.T) {
-	if world == nil {
-		t.Skip("starts control planes")
-	}
-	for name, s := range scenarios() {
+	} {
 		t.Run(name, func(t *testing.T) {
-			var want snapshot
-			if !t.Run("undisturbed", func(t *testing.T) { want = s.undisturbed(t) }) {
-				return
-			}
-			for k, died := 1, true; died; k++ {
-				ok := t.Run(fmt.Sprintf("after write %d", k), func(t *testing.T) { died = s.stopped(t, k, want) })
-				if !ok {
-					return
-				}
-			}
+			t.Parallel()
+			s.dieAtAnyWrite(t, once)
 		})
 	}
 }
 
-func (s scenario) undisturbed(t *testing.T) snapshot {
-	t.Helper()
-	b := newBench(t)
-	b.start()
-	if s.prepare != nil {
-		s.prepare(b)
+// once stops a manager after a write, if there was any.
+func once(written int) []death {
+	if written == 0 {
+		return nil
 	}
-	if s.act != nil {
-		s.act(b)
-	}
-	b.await("the end is reached", func() bool { return s.reached(b) })
-	last := b.lastSnapshot()
-	b.judge()
-	t.Logf("%d writes: %v", len(b.process.network.written()), b.process.network.written())
-	return last
+	return []death{{written, afterWrite}}
 }
 
-// stopped runs the scenario with a manager that stops after its k-th write, and is
-// whether it did.
-func (s scenario) stopped(t *testing.T, k int, want snapshot) bool {
-	t.Helper()
-	b := newBench(t)
-	n := newNetwork()
-	if s.prepare == nil {
-		n.dieAfter(k)
-	}
-	b.startOn(n)
-	if s.prepare != nil {
-		s.prepare(b)
-		n.dieAfter(k)
-	}
-	if s.act != nil {
-		s.act(b)
-	}
-	reached := func() bool { return s.reached(b) }
-	if b.await("the end is reached", reached) && b.expect(want) {
-		b.judge()
-		return false
-	}
+// closeAndStick closes the window of a machine with pods that cannot leave.
+func (b *bench) closeAndStick() {
+	b.Helper()
+	b.workForEver()
+	b.jumpTo(windowCloses)
+	b.await("the drain is stuck", b.isStuck)
+}
+
+// stickAndRestart lets another manager come in the middle of a drain that is stuck. The
+// time for it is as it was.
+func (b *bench) stickAndRestart() {
+	b.Helper()
+	b.closeAndStick()
+	b.cutOff = b.read().Status.Shutdown.DrainStartedAt.Add(drainTimeout)
 	b.stop()
+	b.jumpTo(b.cutOff.Add(-30 * time.Minute))
 	b.start()
-	b.await("the end is reached", reached)
-	b.expect(want)
-	b.judge()
-	return true
+}
+
+func (b *bench) kill() {
+	b.Helper()
+	b.patch(`{"spec":{"killSwitch":true}}`)
+}
+
+func (b *bench) isKilled() bool {
+	b.Helper()
+	return b.inPhase(v1alpha1.PhaseTerminated) && b.isBare()
+}
+
+func (b *bench) isActiveAgain() bool {
+	b.Helper()
+	node := b.node()
+	return b.inPhase(v1alpha1.PhaseActive) && b.read().Status.Shutdown == nil && node != nil && !node.Spec.Unschedulable
 }
 
 // activate waits until the machine is in its cluster and nothing is left to be done.
@@ -139,7 +129,7 @@ func (b *bench) delete() {
 func (b *bench) requestReclaim() {
 	b.Helper()
 	node := &corev1.Node{}
-	node.Name = testenv.NodeName(b.sm.Namespace, b.sm.Name)
+	node.Name = b.nodeName()
 	body := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.ReclaimRequestedAnnotation, v1alpha1.ReclaimRequestedValue)
 	if err := world.WorkloadClient.Patch(b.Context(), node, client.RawPatch("application/merge-patch+json", []byte(body))); err != nil {
 		b.Fatal(err)
@@ -168,6 +158,9 @@ func (b *bench) judge() {
 	if machines := b.history.machines(); len(machines) != 1 {
 		b.Errorf("one activation had %d Machines", len(machines))
 	}
+	if shutdowns := b.history.shutdowns(); shutdowns > 1 {
+		b.Errorf("one shutdown had %d clocks", shutdowns)
+	}
 }
 
 // catchUp waits until the history tells of the present.
@@ -185,6 +178,6 @@ func (b *bench) catchUp() {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.await("the history is complete", func() bool { return b.history.has(revision) })
+		b.await("the history is complete", func() bool { return b.history.management.has(revision) })
 	}
 }
