@@ -15,6 +15,7 @@ import (
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/nodetaint"
+	"github.com/finos/five-spot/pkg/reclaim"
 )
 
 // Kinds of marks.
@@ -37,17 +38,8 @@ func Find(node *corev1.Node) Kinds {
 	return Kinds{
 		Cordon:  cordoned,
 		Taints:  tainted,
-		Reclaim: slices.ContainsFunc(reclaimAnnotations(), func(key string) bool { _, ok := node.Annotations[key]; return ok }),
+		Reclaim: slices.ContainsFunc(reclaim.AnnotationKeys(), func(key string) bool { _, ok := node.Annotations[key]; return ok }),
 	}
-}
-
-// ReclaimRequested is whether the Node asks to be reclaimed, and why. Only the exact
-// value counts, so that a partial or mistaken write removes no machine.
-func ReclaimRequested(node *corev1.Node) (reason string, requested bool) {
-	if node.Annotations[v1alpha1.ReclaimRequestedAnnotation] != v1alpha1.ReclaimRequestedValue {
-		return "", false
-	}
-	return node.Annotations[v1alpha1.ReclaimReasonAnnotation], true
 }
 
 // CordonedBy is whether the Node carries the cordon mark of the given owner.
@@ -106,17 +98,9 @@ func without(node *corev1.Node, kinds Kinds) *corev1.Node {
 		delete(after.Annotations, v1alpha1.AppliedTaintsAnnotation)
 	}
 	if kinds.Reclaim {
-		for _, key := range reclaimAnnotations() {
+		for _, key := range reclaim.AnnotationKeys() {
 			delete(after.Annotations, key)
 		}
 	}
 	return after
-}
-
-func reclaimAnnotations() []string {
-	return []string{
-		v1alpha1.ReclaimRequestedAnnotation,
-		v1alpha1.ReclaimReasonAnnotation,
-		v1alpha1.ReclaimRequestedAtAnnotation,
-	}
 }

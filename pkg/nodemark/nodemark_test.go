@@ -162,11 +162,3 @@ func TestAForgottenRequestNeedsNoLock(t *testing.T) {
 	g.Expect(after.Labels).To(HaveKey("example.com/rack"))
 	g.Expect(nodemark.Find(after).Reclaim).To(BeFalse())
 }
-
-func TestReclaimRequestedOnlyByTheExactValue(t *testing.T) {
-	t.Parallel()
-	for _, value := range []string{"true", "True", "1", "", "false", "true "} {
-		_, requested := nodemark.ReclaimRequested(node(func(n *corev1.Node) { n.Annotations[v1alpha1.ReclaimRequestedAnnotation] = value }))
-		NewWithT(t).Expect(requested).To(Equal(value == "true"), "value %q", value)
-	}
-}
