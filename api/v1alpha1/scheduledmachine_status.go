@@ -224,7 +224,7 @@ type ShutdownStatus struct {
 
 // DrainStatus is the progress of the drain of a Node.
 type DrainStatus struct {
-	// podsTotal is how many Pods had to leave the Node when the drain began.
+	// podsTotal is the highest number of Pods that had to leave at any time.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	PodsTotal int32 `json:"podsTotal"`
