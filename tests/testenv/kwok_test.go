@@ -37,6 +37,7 @@ func TestKubeletsRunPods(t *testing.T) {
 		{"and a budget of one makes evictions wait for replacements elsewhere", (*podBench).budgetOfOne},
 		{"and a budget of none refuses every eviction", (*podBench).budgetOfNone},
 		{"and a DaemonSet follows the label of a Node", (*podBench).daemonSet},
+		{"and they are not Ready before their readiness probe", (*podBench).slowStart},
 		{"until their grace is over and their finalizer is gone", (*podBench).graceAndFinalizer},
 		{"and leave the Ready condition of Nodes alone", (*podBench).notReadyNode},
 		{"but not on a Node that is lost", (*podBench).lostNode},
@@ -162,6 +163,22 @@ func (b *podBench) daemonSet() {
 	b.Expect(ready[0].Spec.NodeName).To(Equal(b.node.Name))
 	b.patch(b.node, `{"metadata":{"labels":{"example.com/agent":null}}}`)
 	b.Expect(b.world.WaitForNoPods(b.ctx, b.pods)).To(Succeed())
+}
+
+func (b *podBench) slowStart() {
+	b.pods.Start = 2 * time.Second
+	pod := b.deploy()[0]
+	b.Expect(readySince(&pod)).To(BeTemporally(">=", pod.CreationTimestamp.Add(b.pods.Start)))
+}
+
+// readySince is when a pod became Ready.
+func readySince(pod *corev1.Pod) time.Time {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			return condition.LastTransitionTime.Time
+		}
+	}
+	return time.Time{}
 }
 
 func (b *podBench) graceAndFinalizer() {

@@ -28,7 +28,7 @@ var (
 )
 
 // Pods describe the pods of one workload. With Options.Kubelets they become Ready as
-// soon as they are scheduled.
+// soon as they are scheduled, or Start later.
 type Pods struct {
 	Namespace, Name string
 
@@ -47,6 +47,10 @@ type Pods struct {
 	// Annotations and Finalizers are on the pods too.
 	Annotations map[string]string
 	Finalizers  []string
+
+	// Start is when their readiness probe would look at them first, in whole seconds:
+	// until then they are not Ready.
+	Start time.Duration
 
 	// Grace is the termination grace period, in whole seconds; pods take all of it.
 	// Less than a second counts as one: without any, pods would go at once, without
@@ -165,6 +169,10 @@ func (p *Pods) template() corev1.PodTemplateSpec {
 			Affinity:                      p.affinity(),
 			Containers: []corev1.Container{{
 				Name: "work", Image: "example.com/work",
+				ReadinessProbe: &corev1.Probe{
+					ProbeHandler:        corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}},
+					InitialDelaySeconds: int32(p.Start / time.Second),
+				},
 				// What asks for nothing counts as something when the scheduler compares Nodes.
 				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
 					corev1.ResourceCPU: resource.MustParse("1m"), corev1.ResourceMemory: resource.MustParse("1Mi"),

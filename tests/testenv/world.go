@@ -37,8 +37,9 @@ type Options struct {
 	WorkloadControllers bool
 
 	// Kubelets adds kwok to the workload cluster, and with it WorkloadControllers: the
-	// pods on the provider's Nodes become Ready at once, and stop when their grace
-	// period is over. The Nodes remain the provider's alone.
+	// pods on the provider's Nodes become Ready at once, or when their readiness probe
+	// would look at them first, and stop when their grace period is over. The Nodes
+	// remain the provider's alone.
 	Kubelets bool
 
 	// ManagementControllers adds them to the management cluster: garbage collection
