@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -28,6 +29,8 @@ type demo struct {
 	folder  string // logs and the manager's binary
 	world   *testenv.World
 	manager *manager
+
+	workload *appsv1.Deployment
 }
 
 // run is the whole program. Whatever happens, nothing is left running.
@@ -48,7 +51,7 @@ func run(ctx context.Context, out io.Writer, opts options) (err error) {
 	}
 	watchCtx, cancel := context.WithTimeout(ctx, opts.deadline)
 	defer cancel()
-	progress := newCycle()
+	progress := newCycle(*d.workload.Spec.Replicas)
 	if err := d.follow(watchCtx, object, progress); err != nil {
 		return err
 	}
@@ -68,30 +71,47 @@ func (d *demo) start(ctx context.Context, operator string) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
+	if d.workload, err = readWorkload(root); err != nil {
+		return sample{}, err
+	}
+	if err := d.startWorld(ctx, object); err != nil {
+		return sample{}, err
+	}
+	if err := d.startOperator(ctx, root, operator); err != nil {
+		return sample{}, err
+	}
+	return object, applySamples(ctx, d.out, d.world, root)
+}
+
+// startWorld starts everything but the operator.
+func (d *demo) startWorld(ctx context.Context, object sample) (err error) {
 	d.world, err = testenv.NewWorld(ctx, testenv.Options{
 		Log:        d.out,
 		CAPILog:    ctrl.Log,
 		RateLimits: true,
+		Kubelets:   true,
 		Machines:   testenv.Behaviour{ProvisioningDelay: provisioningDelay, RemovalDelay: removalDelay},
 	})
 	if err != nil {
-		return sample{}, err
+		return err
 	}
-	fmt.Fprintf(d.out, "Creating the Cluster %s/%s\n", object.namespace, object.cluster)
+	fmt.Fprintf(d.out, "Creating the Cluster %s/%s and a Node %s that stays\n", object.namespace, object.cluster, neighbour)
 	if _, err := d.world.CreateCluster(ctx, object.namespace, object.cluster); err != nil {
-		return sample{}, err
+		return err
 	}
+	return addNeighbour(ctx, d.world, d.workload)
+}
+
+func (d *demo) startOperator(ctx context.Context, root, operator string) (err error) {
 	if operator == "" {
 		fmt.Fprintln(d.out, "Building the operator")
 		operator = filepath.Join(d.folder, "five-spot")
 		if err := buildOperator(ctx, root, operator); err != nil {
-			return sample{}, err
+			return err
 		}
 	}
-	if d.manager, err = startManager(ctx, d.out, d.world, operator, d.folder); err != nil {
-		return sample{}, err
-	}
-	return object, applySamples(ctx, d.out, d.world, root)
+	d.manager, err = startManager(ctx, d.out, d.world, operator, d.folder)
+	return err
 }
 
 // redirectLogs sends what Cluster API logs to a file, so that the timeline stays
@@ -122,8 +142,9 @@ Look around in another terminal, until Ctrl-C here:
   %s -n %s get scheduledmachines,machines
   export KUBECONFIG=%s   # the workload cluster
   %s get nodes
+  %s -n %s get pods,poddisruptionbudgets -o wide
 
-`, management, kubectl, object.namespace, workload, kubectl)
+`, management, kubectl, object.namespace, workload, kubectl, kubectl, d.workload.Namespace)
 }
 
 // verdict says whether the whole cycle was seen.
@@ -135,6 +156,9 @@ func (d *demo) verdict(ctx context.Context, progress *cycle, deadline time.Durat
 	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted before one full cycle was seen")
+	}
+	if progress.failed {
+		return errors.New("the cycle ended before all of it was seen")
 	}
 	return fmt.Errorf("one full cycle was not seen within %s", deadline)
 }

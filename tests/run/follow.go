@@ -35,15 +35,17 @@ func (d *demo) follow(ctx context.Context, object sample, progress *cycle) error
 	}
 	fmt.Fprintln(d.out, "\n"+header())
 	var last snapshot
-	for !progress.complete() {
+	for !progress.over() {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-d.manager.process.Done():
 			return d.manager.ended()
 		case event := <-line.events:
-			text := fmt.Sprintf("%s %s: %s", event.Type, event.Reason, event.Note)
-			fmt.Fprintln(d.out, last.eventRow(clock.RealClock{}.Now(), text))
+			if last, err = d.show(ctx, object, last, progress); err != nil {
+				return unlessEnded(ctx, err)
+			}
+			fmt.Fprintln(d.out, last.row(clock.RealClock{}.Now(), last.describe(event)))
 		case <-line.changed:
 			if last, err = d.show(ctx, object, last, progress); err != nil {
 				return unlessEnded(ctx, err)
@@ -53,17 +55,26 @@ func (d *demo) follow(ctx context.Context, object sample, progress *cycle) error
 	return nil
 }
 
-// show prints how things are now unless that was printed last.
+// show prints how things are now unless that was printed last, and moves the workload
+// to the machine when it is there.
 func (d *demo) show(ctx context.Context, object sample, last snapshot, progress *cycle) (snapshot, error) {
 	now, err := takeSnapshot(ctx, d.world, object)
 	if err != nil || now == last {
 		return last, err
 	}
-	fmt.Fprintln(d.out, now.row(clock.RealClock{}.Now(), last))
+	for _, row := range now.rows(clock.RealClock{}.Now(), last) {
+		fmt.Fprintln(d.out, row)
+	}
 	if progress != nil {
 		progress.observe(now)
 	}
-	return now, nil
+	if now.settled() {
+		return now, nil
+	}
+	if last.settled() {
+		fmt.Fprintln(d.out, now.row(clock.RealClock{}.Now(), fmt.Sprintf("- Moving %d Pods here from Node %s", now.neighbours, neighbour)))
+	}
+	return now, gather(ctx, d.world, d.workload)
 }
 
 // unlessEnded is err, or nothing when ctx has ended: reading then fails, which is
@@ -81,7 +92,7 @@ func (d *demo) watch(ctx context.Context, object sample) (*timeline, error) {
 	line := &timeline{changed: make(chan struct{}, 1), events: make(chan *eventsv1.Event, 64)}
 	err := errors.Join(
 		d.inform(ctx, d.world.Management.Config, line.touch, &v1alpha1.ScheduledMachine{}, &clusterv1.Machine{}),
-		d.inform(ctx, d.world.Workload.Config, line.touch, &corev1.Node{}),
+		d.inform(ctx, d.world.Workload.Config, line.touch, &corev1.Node{}, &corev1.Pod{}),
 		d.inform(ctx, d.world.Management.Config, func(obj any) {
 			if event, ok := obj.(*eventsv1.Event); ok && event.Regarding.Kind == "ScheduledMachine" && event.Regarding.Name == object.name {
 				line.send(ctx, event)

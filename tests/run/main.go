@@ -1,8 +1,8 @@
 // Command run shows 5-Spot at work on this machine alone: it starts an embedded
 // management and workload cluster with Cluster API and a simulated provider of
 // machines, runs the operator as it would run anywhere, applies a sample whose
-// windows open and close within minutes, and prints what happens, one line per
-// change.
+// windows open and close within minutes and another whose Pods run on its machine,
+// and prints what happens, one line per change.
 //
 // It leaves the world up until Ctrl-C. With --once it ends after one full cycle,
 // and fails when a step of it was not seen in order within --deadline.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,27 +21,48 @@ import (
 // snapshot is what there is to see of one ScheduledMachine. Two snapshots are equal
 // when there is nothing new to see.
 type snapshot struct {
-	phase     v1alpha1.Phase
-	machine   string // the Machine's phase; empty without a Machine
+	phase    v1alpha1.Phase
+	machine  string // the Machine's phase; empty without a Machine
+	deleting bool   // whether the Machine is being deleted
+
 	node      string // the Node's name; empty without a Node
 	nodeReady bool
 	cordoned  bool
-	next      string
-	message   string
+	taints    string // those of the spec that the Node carries
+	closed    bool   // whether other taints keep Pods away
+
+	pods       int32 // on the Node, in whatever state
+	podsReady  int32 // of them, Ready
+	neighbours int32 // on the neighbour, and to stay there
+
+	drain   drainage
+	next    string
+	message string
 }
 
-// takeSnapshot reads the ScheduledMachine, its Machine and its Node, in this order
-// and past every cache: what a phase claims has to be there when it is looked at.
+// drainage is what the status says about the drain.
+type drainage struct {
+	total, remaining int32
+	blockedBy        string // what holds Pods
+	complete         bool
+	// inTime is whether it was complete before the Machine's deletion began.
+	inTime bool
+}
+
+// takeSnapshot reads the ScheduledMachine, its Machine, its Node and the Pods, in this
+// order and past every cache: what a phase claims has to be there when it is looked at.
 func takeSnapshot(ctx context.Context, world *testenv.World, object sample) (snapshot, error) {
 	key := types.NamespacedName{Namespace: object.namespace, Name: object.name}
 	scheduled := &v1alpha1.ScheduledMachine{}
 	machine := &clusterv1.Machine{}
 	node := &corev1.Node{}
-	nodeKey := types.NamespacedName{Name: testenv.NodeName(object.namespace, object.name)}
+	nodeName := testenv.NodeName(object.namespace, object.name)
 	isThere, scheduledErr := get(ctx, world.Client, key, scheduled)
 	hasMachine, machineErr := get(ctx, world.Client, key, machine)
-	hasNode, nodeErr := get(ctx, world.WorkloadClient, nodeKey, node)
-	if err := errors.Join(scheduledErr, machineErr, nodeErr); err != nil {
+	hasNode, nodeErr := get(ctx, world.WorkloadClient, types.NamespacedName{Name: nodeName}, node)
+	pods := &corev1.PodList{}
+	podsErr := world.WorkloadClient.List(ctx, pods)
+	if err := errors.Join(scheduledErr, machineErr, nodeErr, podsErr); err != nil {
 		return snapshot{}, err
 	}
 	seen := snapshot{
@@ -52,11 +74,13 @@ func takeSnapshot(ctx context.Context, world *testenv.World, object sample) (sna
 		seen.message = "The ScheduledMachine does not exist"
 	}
 	if hasMachine {
-		seen.machine = cmp.Or(machine.Status.Phase, "new")
+		seen.machine, seen.deleting = cmp.Or(machine.Status.Phase, "new"), machine.DeletionTimestamp != nil
 	}
 	if hasNode {
-		seen.node, seen.nodeReady, seen.cordoned = node.Name, isReady(node), node.Spec.Unschedulable
+		seen.lookAtNode(node, scheduled.Spec.NodeTaints)
 	}
+	seen.countPods(pods.Items, nodeName)
+	seen.drain = readDrain(&scheduled.Status, machine)
 	return seen, nil
 }
 
@@ -69,6 +93,24 @@ func get(ctx context.Context, c client.Reader, key client.ObjectKey, obj client.
 	return err == nil, nil
 }
 
+func (s *snapshot) lookAtNode(node *corev1.Node, wanted []v1alpha1.NodeTaint) {
+	s.node, s.nodeReady, s.cordoned = node.Name, isReady(node), node.Spec.Unschedulable
+	own := map[v1alpha1.NodeTaint]bool{}
+	for _, taint := range wanted {
+		own[taint] = true
+	}
+	var carried []string
+	for _, taint := range node.Spec.Taints {
+		switch {
+		case own[v1alpha1.NodeTaint{Key: taint.Key, Value: taint.Value, Effect: taint.Effect}]:
+			carried = append(carried, taint.ToString())
+		case taint.Effect != corev1.TaintEffectPreferNoSchedule:
+			s.closed = true
+		}
+	}
+	s.taints = strings.Join(carried, ", ")
+}
+
 func isReady(node *corev1.Node) bool {
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
@@ -78,50 +120,39 @@ func isReady(node *corev1.Node) bool {
 	return false
 }
 
+func (s *snapshot) countPods(pods []corev1.Pod, nodeName string) {
+	for i := range pods {
+		pod := &pods[i]
+		switch {
+		case pod.Spec.NodeName == nodeName:
+			s.pods++
+			if testenv.PodReady(pod) {
+				s.podsReady++
+			}
+		case pod.Spec.NodeName == neighbour && pod.DeletionTimestamp == nil:
+			s.neighbours++
+		}
+	}
+}
+
+func readDrain(status *v1alpha1.ScheduledMachineStatus, machine *clusterv1.Machine) drainage {
+	var seen drainage
+	if status.Drain != nil {
+		seen.total, seen.remaining = status.Drain.PodsTotal, status.Drain.PodsRemaining
+		seen.blockedBy = summarize(status.Drain.BlockedBy)
+	}
+	drained := meta.FindStatusCondition(status.Conditions, v1alpha1.DrainedCondition)
+	if drained != nil && meta.IsStatusConditionTrue(status.Conditions, v1alpha1.DrainedCondition) {
+		deleted := machine.DeletionTimestamp
+		seen.complete = true
+		seen.inTime = deleted == nil || !drained.LastTransitionTime.After(deleted.Time)
+	}
+	return seen
+}
+
 func formatNext(transitions []v1alpha1.ScheduleTransition) string {
 	if len(transitions) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s %s", transitions[0].State, transitions[0].Time.UTC().Format(time.TimeOnly))
-}
-
-// rowFormat is for time, phase, Machine, Node, next transition, and what happened.
-const rowFormat = "%-8s  %-15s  %-12s  %-34s  %-18s  %s"
-
-func header() string {
-	return fmt.Sprintf(rowFormat, "UTC", "PHASE", "MACHINE", "NODE", "NEXT", "WHAT")
-}
-
-// row is one line of the timeline. It repeats no message of the line before.
-func (s snapshot) row(now time.Time, last snapshot) string {
-	if s.message == last.message {
-		return s.line(now, "")
-	}
-	return s.line(now, s.message)
-}
-
-// eventRow is the line of an event, under the state that was seen last.
-func (s snapshot) eventRow(now time.Time, text string) string {
-	return s.line(now, "* "+text)
-}
-
-func (s snapshot) line(now time.Time, what string) string {
-	return strings.TrimRight(fmt.Sprintf(rowFormat, now.UTC().Format(time.TimeOnly),
-		cmp.Or(string(s.phase), "-"), cmp.Or(s.machine, "-"), s.formatNode(), cmp.Or(s.next, "-"), what), " ")
-}
-
-func (s snapshot) formatNode() string {
-	if s.node == "" {
-		return "-"
-	}
-	text := s.node
-	if s.nodeReady {
-		text += " Ready"
-	} else {
-		text += " NotReady"
-	}
-	if s.cordoned {
-		text += ",cordoned"
-	}
-	return text
+	return transitions[0].Time.UTC().Format(time.TimeOnly)
 }
