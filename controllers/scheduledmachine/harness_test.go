@@ -168,7 +168,7 @@ func newHarness(t *testing.T, capi CAPI, nodes []client.Object, objs ...client.O
 	h.api = base
 	recording := interceptor.NewClient(base, h.interceptor())
 	h.workload = fake.NewClientBuilder().WithObjects(nodes...).Build()
-	cache := clustercache.NewFakeClusterCache(h.workload, client.ObjectKey{Namespace: deskKey.Namespace, Name: "trading"}, "scheduledmachine-watchNodes")
+	cache := clustercache.NewFakeClusterCache(h.workload, client.ObjectKey{Namespace: deskKey.Namespace, Name: "trading"}, "scheduledmachine-watchNodes", "scheduledmachine-fillNamespaces", "scheduledmachine-fillDaemonSets")
 	whole, err := sharding.New(0, 1)
 	if err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ func (h *harness) onNode(funcs interceptor.Funcs, objs ...client.Object) {
 		WithIndex(&corev1.Pod{}, "spec.nodeName", func(obj client.Object) []string {
 			return []string{obj.(*corev1.Pod).Spec.NodeName}
 		}).Build()
-	h.clusters = workload.NewFor(clustercache.NewFakeClusterCache(h.workload, clusterKey(deskSM(nil)), "scheduledmachine-watchNodes"))
+	h.clusters = workload.NewFor(clustercache.NewFakeClusterCache(h.workload, clusterKey(deskSM(nil)), "scheduledmachine-watchNodes", "scheduledmachine-fillNamespaces", "scheduledmachine-fillDaemonSets"))
 }
 
 func (h *harness) node() *corev1.Node {

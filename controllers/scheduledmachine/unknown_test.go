@@ -56,7 +56,7 @@ func TestAWorkloadClusterThatAnswersWithErrorsHoldsNothingUp(t *testing.T) {
 					return test.get(ctx)
 				},
 			})
-			h.clusters = workload.NewFor(clustercache.NewFakeClusterCache(broken, clusterKey(sm), "scheduledmachine-watchNodes"))
+			h.clusters = workload.NewFor(clustercache.NewFakeClusterCache(broken, clusterKey(sm), "scheduledmachine-watchNodes", "scheduledmachine-fillNamespaces", "scheduledmachine-fillDaemonSets"))
 
 			_, err := h.reconcile()
 			h.g.Expect(err).NotTo(HaveOccurred())

@@ -34,7 +34,7 @@ func TestConflictsInARowAreTriedLaterAndLater(t *testing.T) {
 			return c.Patch(ctx, obj, patch, opts...)
 		},
 	})
-	h.clusters = workload.NewFor(clustercache.NewFakeClusterCache(stale, clusterKey(sm), "scheduledmachine-watchNodes"))
+	h.clusters = workload.NewFor(clustercache.NewFakeClusterCache(stale, clusterKey(sm), "scheduledmachine-watchNodes", "scheduledmachine-fillNamespaces", "scheduledmachine-fillDaemonSets"))
 	waits := func(times int) []time.Duration {
 		var all []time.Duration
 		for range times {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/util/workqueue"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -131,18 +132,45 @@ func (c *Clusters) WatchNodes(
 	watcher clustercache.SourceWatcher[reconcile.Request],
 	toRequests func(ctx context.Context, node client.Object) []reconcile.Request,
 ) error {
-	err := c.cache.Watch(ctx, cluster, clustercache.NewWatcher(clustercache.WatcherOptions{
+	err := c.watch(ctx, cluster, clustercache.WatcherOptions{
 		Name:         "scheduledmachine-watchNodes",
 		Watcher:      watcher,
 		Kind:         &corev1.Node{},
 		EventHandler: handler.EnqueueRequestsFromMapFunc(toRequests),
 		Predicates:   []predicate.TypedPredicate[client.Object]{NodeChanged()},
-	}))
+	})
+	if err != nil {
+		return err
+	}
+	return c.fill(ctx, cluster, watcher)
+}
+
+// fill has what a drain reads beside Pods cached before there is one: a step has no time
+// to wait until a cache is filled. Nobody is told of changes.
+func (c *Clusters) fill(ctx context.Context, cluster client.ObjectKey, watcher clustercache.SourceWatcher[reconcile.Request]) error {
+	nobody := predicate.NewPredicateFuncs(func(client.Object) bool { return false })
+	for name, kind := range map[string]client.Object{"fillNamespaces": &corev1.Namespace{}, "fillDaemonSets": &appsv1.DaemonSet{}} {
+		err := c.watch(ctx, cluster, clustercache.WatcherOptions{
+			Name:         "scheduledmachine-" + name,
+			Watcher:      watcher,
+			Kind:         kind,
+			EventHandler: &handler.EnqueueRequestForObject{},
+			Predicates:   []predicate.TypedPredicate[client.Object]{nobody},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Clusters) watch(ctx context.Context, cluster client.ObjectKey, opts clustercache.WatcherOptions) error {
+	err := c.cache.Watch(ctx, cluster, clustercache.NewWatcher(opts))
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {
 		return ErrNotConnected
 	}
 	if err != nil {
-		return fmt.Errorf("failed to watch the Nodes of Cluster %s: %w", cluster, err)
+		return fmt.Errorf("failed to watch %T in Cluster %s: %w", opts.Kind, cluster, err)
 	}
 	return nil
 }
