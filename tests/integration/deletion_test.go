@@ -3,7 +3,6 @@ package integration_test
 import (
 	"context"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -177,7 +176,7 @@ var _ = Describe("Deletion", func() {
 		Eventually(machineExists(ctx, sm)).Should(BeFalse())
 	})
 
-	It("deletes only the Machine, so that Cluster API's drain runs", func(ctx context.Context) {
+	It("deletes only the Machine, and not before its Node was drained", func(ctx context.Context) {
 		namespace := newNamespace(ctx)
 		operator := startOperator(ctx, insideWindow)
 		sm := apply(ctx, namespace, businessHours)
@@ -214,25 +213,7 @@ var _ = Describe("Deletion", func() {
 // nothing special, until the end of the spec. It returns when the collector works.
 func collectGarbage(ctx context.Context, namespace string) {
 	GinkgoHelper()
-	binaries, err := testenv.Binaries(ctx, GinkgoWriter, testenv.KubeControllerManager)
-	Expect(err).NotTo(HaveOccurred())
-	kubeconfig, err := world.Management.WriteKubeconfig(world.Config(), "garbage-collector")
-	Expect(err).NotTo(HaveOccurred())
-	collector, err := testenv.StartProcess(GinkgoWriter, filepath.Join(binaries, testenv.KubeControllerManager), []string{
-		"--kubeconfig=" + kubeconfig, "--leader-elect=false", "--bind-address=127.0.0.1", "--secure-port=0",
-		"--controllers=garbage-collector-controller",
-	}, nil)
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(collector.Stop, soon)
-
-	// A dependent of an owner that does not exist goes as soon as the collector works.
-	orphan := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orphan", OwnerReferences: []metav1.OwnerReference{{
-		APIVersion: "v1", Kind: "ConfigMap", Name: "nobody", UID: "6b0a52ef-0000-4000-8000-000000000000",
-	}}}}
-	Expect(world.Client.Create(ctx, orphan)).To(Succeed())
-	Eventually(func() bool {
-		return apierrors.IsNotFound(world.Client.Get(ctx, client.ObjectKeyFromObject(orphan), &corev1.ConfigMap{}))
-	}).Should(BeTrue())
+	manage(ctx, namespace, garbageCollector)
 }
 
 // expectDraining looks on for a moment: the Pod holds the drain up, and meanwhile

@@ -29,13 +29,16 @@ var _ = Describe("The kill switch", func() {
 			sm := apply(ctx, namespace, businessHours)
 			prepare(ctx, operator, sm)
 			Eventually(phase(ctx, sm)).Should(Equal(before))
+			former, err := machineOf(ctx, sm)
+			Expect(err).NotTo(HaveOccurred())
 
 			change(ctx, sm, kill)
 			behave(namespace, testenv.Behaviour{})
 			Eventually(phase(ctx, sm)).Should(Equal(v1alpha1.PhaseTerminated))
 			expectNothingLeft(ctx, sm)
 			Eventually(condition(ctx, sm, v1alpha1.ReadyCondition)).Should(Equal("False/KillSwitch"))
-			Eventually(eventNotes(ctx, sm, "KillSwitchActivated")).Should(ConsistOf(ContainSubstring(`"kubectl-patch"`)))
+			Eventually(eventNotes(ctx, sm, "KillSwitchActivated")).Should(ConsistOf(
+				MatchRegexp(`set by field manager "kubectl-patch" \(reconcile [0-9a-f-]{36}\)`)))
 			Consistently(phase(ctx, sm), moment).Should(Equal(v1alpha1.PhaseTerminated))
 			Expect(counted(operator, "fivespot_kill_switch_activations_total")).To(BeEquivalentTo(1))
 			Expect(machineOf(ctx, sm)).To(BeNil())
@@ -43,6 +46,12 @@ var _ = Describe("The kill switch", func() {
 			change(ctx, sm, unkill)
 			Eventually(phase(ctx, sm)).Should(Equal(after))
 			expectEventOnce(ctx, sm, "KillSwitchActivated")
+			Expect(counted(operator, "fivespot_kill_switch_activations_total")).To(BeEquivalentTo(1))
+			if after == v1alpha1.PhaseActive {
+				machine := joined(ctx, sm)
+				Expect(former == nil || former.UID != machine.UID).To(BeTrue())
+				Eventually(isCordoned(ctx, nodeName(sm))).Should(BeFalse())
+			}
 		},
 		Entry("Inactive", monday, v1alpha1.PhaseInactive, v1alpha1.PhaseInactive,
 			func(context.Context, *operator, *v1alpha1.ScheduledMachine) {}),
@@ -56,12 +65,12 @@ var _ = Describe("The kill switch", func() {
 				joined(ctx, sm)
 				stubbornPod(ctx, nodeName(sm))
 			}),
-		Entry("ShuttingDown, with a Pod that cannot be evicted", insideWindow, v1alpha1.PhaseShuttingDown, v1alpha1.PhaseInactive,
+		Entry("ShuttingDown, in the middle of a drain that is blocked", insideWindow, v1alpha1.PhaseShuttingDown, v1alpha1.PhaseInactive,
 			func(ctx context.Context, operator *operator, sm *v1alpha1.ScheduledMachine) {
 				joined(ctx, sm)
-				stubbornPod(ctx, nodeName(sm))
+				pods, _ := blocked(ctx, sm)
 				operator.jumpTo(windowCloses)
-				Eventually(isCordoned(ctx, nodeName(sm))).Should(BeTrue())
+				expectBlocked(ctx, sm, pods)
 			}),
 		Entry("EmergencyRemove", insideWindow, v1alpha1.PhaseEmergencyRemove, v1alpha1.PhaseDisabled,
 			func(ctx context.Context, _ *operator, sm *v1alpha1.ScheduledMachine) {
@@ -81,6 +90,44 @@ var _ = Describe("The kill switch", func() {
 			}),
 	)
 
+	It("counts each activation once, however often it is set and whoever has to carry it out", func(ctx context.Context) {
+		namespace := newNamespace(ctx)
+		operator := startOperator(ctx, insideWindow)
+		sm := apply(ctx, namespace, businessHours)
+		first := joined(ctx, sm)
+		behave(namespace, testenv.Behaviour{HoldRemoval: true})
+		change(ctx, sm, kill)
+		Eventually(phase(ctx, sm)).Should(Equal(v1alpha1.PhaseTerminated))
+		Eventually(machineIsDeleting(ctx, sm)).Should(BeTrue())
+		Expect(counted(operator, "fivespot_kill_switch_activations_total")).To(BeEquivalentTo(1))
+
+		By("going on in another process")
+		operator.stop()
+		operator = resumeOperator(ctx, operator.clock)
+		behave(namespace, testenv.Behaviour{})
+		expectNothingLeft(ctx, sm)
+
+		By("setting it again while it is set")
+		patch := client.RawPatch("application/merge-patch+json", []byte(kill))
+		Expect(world.Client.Patch(ctx, sm.DeepCopy(), patch, client.FieldOwner("somebody-else"))).To(Succeed())
+		change(ctx, sm, `{"metadata":{"annotations":{"example.com/looked-at":"now"}}}`)
+		operator.lookAgain(1)
+		Expect(phase(ctx, sm)()).To(Equal(v1alpha1.PhaseTerminated))
+		expectEventOnce(ctx, sm, "KillSwitchActivated")
+		Expect(counted(operator, "fivespot_kill_switch_activations_total")).To(BeZero())
+
+		By("activating it once more")
+		change(ctx, sm, unkill)
+		second := joinedAgain(ctx, sm, first)
+		change(ctx, sm, kill)
+		Eventually(phase(ctx, sm)).Should(Equal(v1alpha1.PhaseTerminated))
+		Eventually(eventNotes(ctx, sm, "KillSwitchActivated")).Should(HaveLen(2))
+		Expect(counted(operator, "fivespot_kill_switch_activations_total")).To(BeEquivalentTo(1))
+		expectNothingLeft(ctx, sm)
+		change(ctx, sm, unkill)
+		joinedAgain(ctx, sm, second)
+	})
+
 	It("is waited for while there is no Cluster", func(ctx context.Context) {
 		namespace := newEmptyNamespace(ctx)
 		startOperator(ctx, insideWindow)
@@ -93,7 +140,7 @@ var _ = Describe("The kill switch", func() {
 		Eventually(phase(ctx, sm)).Should(Equal(v1alpha1.PhasePending))
 	})
 
-	It("says that a paused Cluster blocks it", func(ctx context.Context) {
+	It("says that a paused Cluster blocks it, and goes on as soon as that is resumed", func(ctx context.Context) {
 		namespace := newNamespace(ctx)
 		startOperator(ctx, insideWindow)
 		sm := apply(ctx, namespace, businessHours)
@@ -106,12 +153,11 @@ var _ = Describe("The kill switch", func() {
 		Consistently(machineExists(ctx, sm), moment).Should(BeTrue())
 		machine, err := machineOf(ctx, sm)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(machine.Annotations).To(And(
-			HaveKey(clusterv1.ExcludeNodeDrainingAnnotation), HaveKey(clusterv1.ExcludeWaitForNodeVolumeDetachAnnotation)))
+		Expect(machine.Annotations).To(haveSkipped(true))
+
+		// Cluster API by itself hears of the end of a pause when it next looks at the
+		// Machine, which is after ten minutes.
 		setClusterPaused(ctx, namespace, false)
-		// Cluster API hears of the end of a pause only when it next looks at the Machine,
-		// which on its own is after ten minutes.
-		Expect(world.Client.Patch(ctx, machine, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"looked-at":"now"}}}`)))).To(Succeed())
 		expectNothingLeft(ctx, sm)
 		Eventually(condition(ctx, sm, v1alpha1.PausedCondition)).Should(Equal("False/NotPaused"))
 		Expect(phase(ctx, sm)()).To(Equal(v1alpha1.PhaseTerminated))
