@@ -1,0 +1,300 @@
+//go:build linux
+
+package detect
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sys/unix"
+	"k8s.io/utils/clock"
+
+	"github.com/finos/five-spot/agent/match"
+	"github.com/finos/five-spot/pkg/reclaim"
+)
+
+// act names what the test program does instead of testing: tests start it under other
+// names.
+const act = "DETECT_TEST_ACT"
+
+func init() {
+	if os.Getenv(act) == "rename" {
+		// Only the name of the first thread is that of the process.
+		runtime.LockOSThread()
+	}
+}
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(act) {
+	case "":
+		os.Exit(m.Run())
+	case "wait":
+		waitForInput()
+	case "live":
+		d, err := time.ParseDuration(os.Args[1])
+		if err != nil {
+			panic(err)
+		}
+		<-time.After(d)
+	case "rename":
+		waitForInput()
+		var to [commLength]byte
+		copy(to[:], os.Args[1])
+		if err := name(unix.PR_SET_NAME, &to); err != nil {
+			panic(err)
+		}
+		fmt.Println("renamed")
+		waitForInput()
+	case "become":
+		waitForInput()
+		if err := unix.Exec(os.Args[1], os.Args[1:], []string{act + "=wait"}); err != nil {
+			panic(err)
+		}
+	case "detect":
+		detectForOther(os.Args[1])
+	}
+}
+
+// waitForInput returns when there is a byte of input, or the end of it.
+func waitForInput() {
+	_, _ = os.Stdin.Read(make([]byte, 1))
+}
+
+// program returns the path of a program of the given name.
+func program(t testing.TB, name string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(self, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// running is a process that a test started.
+type running struct {
+	*exec.Cmd
+	input  *os.File
+	output *bufio.Reader
+}
+
+// start starts a process that lives as long as the test, if it does not end before.
+func start(t testing.TB, path, does string, args ...string) running {
+	t.Helper()
+	return startCmd(t, exec.CommandContext(t.Context(), path, args...), does)
+}
+
+func startCmd(t testing.TB, cmd *exec.Cmd, does string) running {
+	t.Helper()
+	cmd.Env = append(os.Environ(), act+"="+does, "GORACE=atexit_sleep_ms=0")
+	reader, input, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdin, cmd.Stderr = reader, os.Stderr
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = cmd.Start()
+	reader.Close()
+	if err != nil {
+		input.Close()
+		if errors.Is(err, unix.EPERM) {
+			t.Skipf("this environment does not allow it: %v", err)
+		}
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		input.Close()
+		_ = cmd.Wait()
+	})
+	return running{cmd, input, bufio.NewReader(output)}
+}
+
+// tick lets a process go on that waits for input.
+func (r running) tick(t testing.TB) {
+	t.Helper()
+	if _, err := r.input.Write([]byte{'\n'}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r running) line(t testing.TB) string {
+	t.Helper()
+	line, err := r.output.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+// report is what an Observer was told.
+type report struct {
+	Using     []Mode
+	Reasons   []string
+	Events    int
+	Losses    int
+	Scans     map[Cause]int
+	Matches   []Found
+	Latencies []time.Duration
+}
+
+// notes is an Observer that remembers.
+type notes struct {
+	mu sync.Mutex
+	report
+	// told receives after every call.
+	told chan struct{}
+}
+
+func newNotes() *notes {
+	return &notes{report: report{Scans: map[Cause]int{}}, told: make(chan struct{}, 1)}
+}
+
+func (n *notes) note(f func(r *report)) {
+	n.mu.Lock()
+	f(&n.report)
+	n.mu.Unlock()
+	offer(n.told, struct{}{})
+}
+
+func (n *notes) Using(mode Mode, reason string) {
+	n.note(func(r *report) { r.Using, r.Reasons = append(r.Using, mode), append(r.Reasons, reason) })
+}
+func (n *notes) Received(events int) { n.note(func(r *report) { r.Events += events }) }
+func (n *notes) Lost(times int)      { n.note(func(r *report) { r.Losses += times }) }
+func (n *notes) Scanned(cause Cause, _ int, _ time.Duration) {
+	n.note(func(r *report) { r.Scans[cause]++ })
+}
+
+func (n *notes) Matched(found Found, latency time.Duration) {
+	n.note(func(r *report) { r.Matches, r.Latencies = append(r.Matches, found), append(r.Latencies, latency) })
+}
+
+// now is what was told up to now.
+func (n *notes) now() report {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r := n.report
+	r.Scans = maps.Clone(r.Scans)
+	return r
+}
+
+// await waits until the Observer was told something.
+func (n *notes) await(t testing.TB, what string, is func(r *report) bool) {
+	t.Helper()
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	for {
+		n.mu.Lock()
+		ok := is(&n.report)
+		seen := fmt.Sprintf("%+v", n.report)
+		n.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-n.told:
+		case <-limit.C:
+			t.Fatalf("waited for %s, saw %s", what, seen)
+		}
+	}
+}
+
+func (n *notes) awaitMode(t testing.TB, mode Mode) {
+	t.Helper()
+	n.await(t, "mode "+string(mode), func(r *report) bool { return len(r.Using) > 0 && r.Using[len(r.Using)-1] == mode })
+}
+
+func (n *notes) awaitScan(t testing.TB, cause Cause, times int) {
+	t.Helper()
+	n.await(t, "scan "+string(cause), func(r *report) bool { return r.Scans[cause] >= times })
+}
+
+// run runs a Detector as long as the test.
+func run(t testing.TB, d *Detector) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// real returns a Detector of this machine's processes.
+func real(t testing.TB, mode Mode) (*Detector, *notes) {
+	t.Helper()
+	seen := newNotes()
+	return New(Options{Mode: mode, Clock: clock.RealClock{}, Log: logr.Discard(), Observer: seen}), seen
+}
+
+// needsEvents skips where the kernel does not tell of processes.
+func needsEvents(t testing.TB) {
+	t.Helper()
+	from, err := listen(clock.RealClock{})
+	if err != nil {
+		t.Skipf("the kernel does not tell of processes here: %v", err)
+	}
+	from.close()
+}
+
+func commands(names ...string) *match.Matcher { return match.New(reclaim.Config{Commands: names}) }
+
+// next returns the next process that is found.
+func next(t testing.TB, d *Detector) Found {
+	t.Helper()
+	select {
+	case f := <-d.Found():
+		return f
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing was found")
+		return Found{}
+	}
+}
+
+// detectForOther tells on its output what a Detector does here that looks for the name.
+func detectForOther(name string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	d := New(Options{Clock: clock.RealClock{}, Log: logr.Discard(), Observer: printer{json.NewEncoder(os.Stdout)}})
+	go func() { _ = d.Run(ctx) }()
+	d.Arm(commands(name), 50*time.Millisecond)
+	waitForInput()
+}
+
+// printer is an Observer for another process.
+type printer struct{ out *json.Encoder }
+
+type printed struct {
+	Mode   Mode
+	Reason string
+	PID    int
+}
+
+func (p printer) Using(mode Mode, reason string) {
+	_ = p.out.Encode(printed{Mode: mode, Reason: reason})
+}
+func (p printer) Received(int)                         {}
+func (p printer) Lost(int)                             {}
+func (p printer) Scanned(Cause, int, time.Duration)    {}
+func (p printer) Matched(found Found, _ time.Duration) { _ = p.out.Encode(printed{PID: found.PID}) }
