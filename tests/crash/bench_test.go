@@ -44,6 +44,9 @@ type bench struct {
 	history *history
 	process *process
 
+	// folder is for the files of managers that are processes of their own.
+	folder string
+
 	// free and guarded are the pods of the Node, once there are any.
 	free, guarded *testenv.Pods
 

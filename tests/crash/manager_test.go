@@ -113,8 +113,7 @@ func (b *bench) launchChild(n *network) *process {
 	if err != nil {
 		b.Fatal(err)
 	}
-	folder := b.TempDir()
-	kubeconfig := filepath.Join(folder, "kubeconfig")
+	kubeconfig := filepath.Join(b.folder, "kubeconfig")
 	content, err := testenv.Kubeconfig(n.management.config(), "management")
 	if err != nil {
 		b.Fatal(err)
@@ -122,7 +121,7 @@ func (b *bench) launchChild(n *network) *process {
 	if err := os.WriteFile(kubeconfig, content, 0o600); err != nil {
 		b.Fatal(err)
 	}
-	log, err := os.Create(filepath.Join(folder, "log"))
+	log, err := os.CreateTemp(b.folder, "log-")
 	if err != nil {
 		b.Fatal(err)
 	}

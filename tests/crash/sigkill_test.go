@@ -73,7 +73,7 @@ func twice(written int) []death {
 func newChildBench(drainTimeout time.Duration) func(*testing.T) *bench {
 	return func(t *testing.T) *bench {
 		t.Helper()
-		b := &bench{T: t, launch: (*bench).launchChild}
+		b := &bench{T: t, launch: (*bench).launchChild, folder: t.TempDir()}
 		b.create(v1alpha1.Schedule{DaysOfWeek: []v1alpha1.DayRange{"mon-sun"}, HoursOfDay: []v1alpha1.HourRange{"0-23"}}, drainTimeout)
 		return b
 	}
