@@ -192,29 +192,7 @@ var _ = Describe("Deletion", func() {
 		Expect(sentDeletions(operator, namespace)).To(Equal([]string{"machines/desk-7"}))
 		Eventually(eventReasons(ctx, sm)).Should(ContainElement("ShutdownTimedOut"))
 	})
-
-	It("drains as always when the object is deleted in the foreground", func(ctx context.Context) {
-		namespace := newNamespace(ctx)
-		operator := startOperator(ctx, insideWindow)
-		sm := apply(ctx, namespace, businessHours)
-		joined(ctx, sm)
-		pod := stubbornPod(ctx, nodeName(sm))
-		collectGarbage(ctx, namespace)
-		Expect(world.Client.Delete(ctx, sm.DeepCopy(), client.PropagationPolicy(metav1.DeletePropagationForeground))).To(Succeed())
-		Eventually(isCordoned(ctx, nodeName(sm))).Should(BeTrue())
-		expectDraining(ctx, sm, pod)
-		operator.clock.Step(5 * time.Minute)
-		Eventually(objectExists(ctx, sm)).Should(BeFalse())
-		expectNothingLeft(ctx, sm)
-	})
 })
-
-// collectGarbage runs the garbage collector, without which a foreground deletion does
-// nothing special, until the end of the spec. It returns when the collector works.
-func collectGarbage(ctx context.Context, namespace string) {
-	GinkgoHelper()
-	manage(ctx, namespace, garbageCollector)
-}
 
 // expectDraining looks on for a moment: the Pod holds the drain up, and meanwhile
 // nothing of the machine may go but the Machine.
@@ -224,14 +202,7 @@ func expectDraining(ctx context.Context, sm *v1alpha1.ScheduledMachine, pod *cor
 		now := &corev1.Pod{}
 		g.Expect(world.WorkloadClient.Get(ctx, client.ObjectKeyFromObject(pod), now)).To(Succeed())
 		g.Expect(now.DeletionTimestamp).To(BeNil())
-		infrastructure, err := provided(ctx, sm, testenv.RemoteMachineKind)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(infrastructure).NotTo(BeNil())
-		g.Expect(infrastructure.GetDeletionTimestamp()).To(BeNil())
-		bootstrap, err := provided(ctx, sm, testenv.K0sWorkerConfigKind)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(bootstrap).NotTo(BeNil())
-		g.Expect(bootstrap.GetDeletionTimestamp()).To(BeNil())
+		expectProvidedStay(ctx, g, sm)
 	}, moment).Should(Succeed())
 }
 
