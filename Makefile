@@ -4,6 +4,8 @@ VERSION ?= 0.1.0
 # It names no registry: give yours with IMG.
 IMAGE_NAME := five-spot
 IMG ?= $(IMAGE_NAME):v$(VERSION)
+# The image of the reclaim agent, likewise.
+AGENT_IMG ?= five-spot-reclaim-agent:v$(VERSION)
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
 KUBECTL ?= kubectl
@@ -142,20 +144,27 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 ##@ Build
 
 .PHONY: build
-build: ## Build the manager into bin.
+build: build-agent ## Build the manager and the reclaim agent into bin.
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(GO_LDFLAGS)" -o "$(LOCALBIN)/five-spot" .
 
+.PHONY: build-agent
+build-agent: ## Build the reclaim agent into bin.
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "$(GO_LDFLAGS)" -o "$(LOCALBIN)/five-spot-reclaim-agent" ./agent
+
 .PHONY: docker-build
-docker-build: ## Build the image for this machine's platform.
+docker-build: ## Build the images for this machine's platform.
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --target agent -t $(AGENT_IMG) .
 
 .PHONY: docker-push
-docker-push: ## Push the image.
+docker-push: ## Push the images.
 	$(CONTAINER_TOOL) push $(IMG)
+	$(CONTAINER_TOOL) push $(AGENT_IMG)
 
 .PHONY: docker-buildx
-docker-buildx: ## Build and push the image for PLATFORMS.
+docker-buildx: ## Build and push the images for PLATFORMS.
 	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) --build-arg VERSION=$(VERSION) --push -t $(IMG) .
+	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) --build-arg VERSION=$(VERSION) --target agent --push -t $(AGENT_IMG) .
 
 ##@ Deployment
 
