@@ -16,9 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// hungAfter is how long a request may take before a Pod counts as one that uses up
-// the time of the others.
-const hungAfter = evictionTimeout / 2
+// requestTimeout is when a request is broken off. No step waits that long.
+const requestTimeout = 5 * time.Second
 
 // evictor is a client that keeps watch over the requests to take Pods away: it holds
 // back those in back-off, pins each to the very Pod that was listed, and remembers
@@ -49,7 +48,7 @@ type evictor struct {
 
 func (d *Drainer) newEvictor(workload client.Client, before *attempts) *evictor {
 	before.sweep(d.clock.Now())
-	return &evictor{Client: workload, clock: d.clock, attempts: before, hidden: sets.New[types.UID]()}
+	return &evictor{Client: workload, clock: d.clock, attempts: before, hidden: sets.New[types.UID](), counts: before.takeLate()}
 }
 
 // run bounds the evictions in time.
@@ -76,6 +75,10 @@ func (e *evictor) retryAfter(recheck time.Duration) time.Duration {
 }
 
 // take takes one Pod away by the given request, unless it is held back.
+//
+// The request outlives the step where there is no answer in time. An API server first
+// charges an eviction to the PodDisruptionBudget and then deletes the Pod: a client that
+// goes away in between leaves the budget used up for minutes, and the Pod there.
 func (e *evictor) take(ctx context.Context, pod *corev1.Pod, request func(context.Context) error) error {
 	start := e.clock.Now()
 	if last := e.attempts.held(pod.UID, start); last != nil {
@@ -83,33 +86,34 @@ func (e *evictor) take(ctx context.Context, pod *corev1.Pod, request func(contex
 		e.refuse(pod, last.refusal)
 		return last.err
 	}
-	err := request(ctx)
-	e.note(ctx, pod, start, err)
-	return err
+	answer := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		defer cancel()
+		answer <- request(ctx)
+	}()
+	select {
+	case err := <-answer:
+		e.note(ctx, pod, err)
+		return err
+	case <-ctx.Done():
+		e.attempts.left(context.WithoutCancel(ctx), pod.UID, e.clock, answer)
+		e.hurry = true
+		return ctx.Err()
+	}
 }
 
-func (e *evictor) note(ctx context.Context, pod *corev1.Pod, start time.Time, err error) {
+func (e *evictor) note(ctx context.Context, pod *corev1.Pod, err error) {
 	is, refusal := judge(ctx, err)
-	try := attempt{err: err, refusal: refusal, delays: refusedBackOff}
+	e.counts = e.counts.with(is)
 	switch is {
-	case accepted:
-		e.counts.Accepted++
-	case gone:
-	case refused:
-		e.counts.Refused++
+	case accepted, gone:
+	case refused, busy:
 		e.refuse(pod, refusal)
-		e.holdBack(pod, try)
-	case busy:
-		e.counts.Failed++
-		e.holdBack(pod, try)
+		e.holdBack(pod, attempt{err: err, refusal: refusal, delays: refusedBackOff})
 	case unanswered:
 		e.hurry = true
 		e.stop()
-		if e.clock.Since(start) >= hungAfter {
-			e.counts.Failed++
-			try.delays = unansweredBackOff
-			e.holdBack(pod, try)
-		}
 	case unreachable:
 		e.err = fmt.Errorf("failed to evict Pod %s: %w", client.ObjectKeyFromObject(pod), err)
 		e.stop()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,6 +64,9 @@ type bench struct {
 	// list does so for lists, before the real one.
 	list func(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error
 
+	// mu guards what follows: a request may outlive its step.
+	mu sync.Mutex
+
 	// evicted and deleted are the Pods that were asked for, in order, with the
 	// options of the last request by name.
 	evicted, deleted []string
@@ -112,14 +116,18 @@ func (b *bench) interceptors() interceptor.Funcs {
 		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
 			all := client.DeleteOptions{}
 			all.ApplyOptions(opts)
+			b.mu.Lock()
 			b.options[obj.GetName()] = *all.AsDeleteOptions()
 			b.deleted = append(b.deleted, obj.GetName())
+			b.mu.Unlock()
 			return b.answer(ctx, c, obj.(*corev1.Pod), b.remove)
 		},
 		SubResourceCreate: func(ctx context.Context, c client.Client, name string, obj, body client.Object, _ ...client.SubResourceCreateOption) error {
 			b.Expect(name).To(Equal("eviction"))
+			b.mu.Lock()
 			b.options[obj.GetName()] = *body.(*policyv1.Eviction).DeleteOptions
 			b.evicted = append(b.evicted, obj.GetName())
+			b.mu.Unlock()
 			return b.answer(ctx, c, obj.(*corev1.Pod), b.evict)
 		},
 	}
@@ -140,6 +148,8 @@ func (b *bench) answer(ctx context.Context, c client.Client, pod *corev1.Pod, an
 }
 
 func (b *bench) write() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.writesLeft == 0 {
 		return errKilled
 	}

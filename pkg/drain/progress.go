@@ -23,6 +23,9 @@ const (
 	// recheckAtOnce is after a step whose time was too short: others have a turn first.
 	recheckAtOnce = 100 * time.Millisecond
 
+	// recheckUnderWay is when a request should be answered that outlived its step.
+	recheckUnderWay = 500 * time.Millisecond
+
 	// recheckOutdated is when a newer version of the Node should have arrived.
 	recheckOutdated = time.Second
 
@@ -34,12 +37,26 @@ const (
 	recheckCompletion = 10 * time.Second
 )
 
-// Evictions counts the requests of one step to take a Pod away, for metrics.
+// Evictions counts requests to take a Pod away, for metrics.
 type Evictions struct {
 	// Accepted Pods are on their way. Refused ones are held by a PodDisruptionBudget,
 	// an admission webhook or the like. Failed are those that the API server could
 	// not decide upon, or did not answer for.
 	Accepted, Refused, Failed int
+}
+
+// with counts one more answer.
+func (e Evictions) with(is answer) Evictions {
+	switch is {
+	case accepted:
+		e.Accepted++
+	case refused:
+		e.Refused++
+	case busy:
+		e.Failed++
+	case gone, unanswered, unreachable:
+	}
+	return e
 }
 
 // Progress is how far a drain is.
@@ -62,7 +79,8 @@ type Progress struct {
 	// Cordoned is whether this step has cordoned the Node.
 	Cordoned bool
 
-	// Evictions are the requests of this step.
+	// Evictions are the requests that were answered in this step, or since the one
+	// before, also those of other Nodes.
 	Evictions Evictions
 }
 

@@ -118,12 +118,14 @@ func TestPodsThatRanOutOfTimeDoNotCountAsBlocked(t *testing.T) {
 		start := time.Now()
 		progress := b.step(t.Context())
 		b.Expect(time.Since(start)).To(BeNumerically("<=", 1200*time.Millisecond))
+		synctest.Wait()
 		b.Expect(b.evicted).To(Equal([]string{"pod-00", "pod-01", "pod-02"}))
 		b.Expect(progress.BlockedBy).To(Equal([]string{"Pod shop/pod-01: held"}))
 		b.Expect(progress.PodsRemaining).To(BeEquivalentTo(5))
 		b.Expect(progress.RetryAfter).To(Equal(100*time.Millisecond), "others are waiting for their turn")
 
 		b.step(t.Context())
+		synctest.Wait()
 		b.Expect(b.evicted[3:]).To(Equal([]string{"pod-03", "pod-04"}))
 	})
 }
@@ -142,7 +144,8 @@ func TestAPodThatUsesUpTheSecondDoesNotStarveTheOthers(t *testing.T) {
 		start := time.Now()
 		progress := b.step(t.Context())
 		b.Expect(time.Since(start)).To(Equal(time.Second))
-		b.Expect(progress.Evictions).To(Equal(drain.Evictions{Failed: 1}))
+		synctest.Wait()
+		b.Expect(progress.Evictions).To(BeZero())
 		b.Expect(progress.BlockedBy).To(BeEmpty())
 
 		start = time.Now()
@@ -151,7 +154,61 @@ func TestAPodThatUsesUpTheSecondDoesNotStarveTheOthers(t *testing.T) {
 		b.Expect(b.evicted).To(Equal([]string{"pod-00", "pod-01", "pod-02"}))
 		b.Expect(progress.Evictions).To(Equal(drain.Evictions{Accepted: 2}))
 		b.Expect(progress.BlockedBy).To(BeEmpty())
+
+		pass(4 * time.Second)
+		synctest.Wait()
+		progress = b.step(t.Context())
+		b.Expect(progress.Evictions).To(Equal(drain.Evictions{Failed: 1}), "it was broken off after five seconds")
+		b.Expect(b.evicted).To(HaveLen(3), "and is left alone for a while")
+		pass(5 * time.Second)
+		b.step(t.Context())
+		pass(5 * time.Second)
+		synctest.Wait()
+		b.Expect(b.evicted).To(HaveLen(4))
 	})
+}
+
+// An API server charges an eviction to the budget before it deletes the Pod. A client
+// that goes away in between leaves the budget used up, and the Pod there.
+func TestTheEndOfAStepBreaksNoEvictionOff(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		answer error
+		late   drain.Evictions
+		asked  int
+	}{
+		"that is accepted later": {late: drain.Evictions{Accepted: 1}, asked: 1},
+		"that is refused later":  {answer: budgetExhausted("held"), late: drain.Evictions{Refused: 1}, asked: 1},
+		"of a Pod that has gone": {answer: apierrors.NewNotFound(podResource, "web"), asked: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, aNode(), aPod("web"))
+				b.evict = func(ctx context.Context, _ *corev1.Pod) error {
+					pass(3 * time.Second)
+					b.Expect(ctx.Err()).NotTo(HaveOccurred(), "the request was broken off")
+					return test.answer
+				}
+				progress := b.step(t.Context())
+				synctest.Wait()
+				b.Expect(progress.Drained).To(BeFalse())
+				b.Expect(progress.RetryAfter).To(Equal(100 * time.Millisecond))
+				pass(time.Second)
+				progress = b.step(t.Context())
+				b.Expect(progress.RetryAfter).To(Equal(500*time.Millisecond), "there is a request under way")
+				b.Expect(b.evicted).To(HaveLen(1))
+
+				pass(time.Second)
+				synctest.Wait()
+				progress = b.step(t.Context())
+				b.Expect(progress.Evictions).To(Equal(test.late))
+				pass(5 * time.Second)
+				synctest.Wait()
+				b.Expect(b.evicted).To(HaveLen(test.asked))
+			})
+		})
+	}
 }
 
 func TestAStepAsAWholeIsBounded(t *testing.T) {
