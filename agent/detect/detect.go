@@ -114,7 +114,7 @@ type Options struct {
 	// ProcRoot is DefaultProcRoot where it is empty.
 	ProcRoot string
 
-	Clock    clock.WithTicker
+	Clock    clock.Clock
 	Log      logr.Logger
 	Observer Observer
 }

@@ -21,17 +21,24 @@ import (
 type fakeKernel struct {
 	refuses atomic.Bool
 	deaf    atomic.Bool
-	opened  chan *fakeSource
-	open    atomic.Int32
+	// loses is whether a subscription begins with a loss.
+	loses  atomic.Bool
+	asked  atomic.Int32
+	opened chan *fakeSource
+	open   atomic.Int32
 }
 
 var errFake = errors.New("the kernel is fake")
 
 func (k *fakeKernel) listen(clock.Clock) (source, error) {
+	defer k.asked.Add(1)
 	if k.refuses.Load() {
 		return nil, errFake
 	}
 	from := &fakeSource{kernel: k, queue: newQueue(), stop: make(chan struct{})}
+	if k.loses.Load() {
+		from.lose()
+	}
 	k.open.Add(1)
 	k.opened <- from
 	return from, nil

@@ -240,7 +240,10 @@ func (l *listener) read() {
 		failed = l.drain(int(fd), buffer)
 		return !errors.Is(failed, unix.EAGAIN)
 	})
-	l.err = fmt.Errorf("failed to receive from the kernel's proc connector: %w", errors.Join(err, failed))
+	if err == nil {
+		err = failed
+	}
+	l.err = fmt.Errorf("failed to receive from the kernel's proc connector: %w", err)
 }
 
 // drain reads until the socket is empty.

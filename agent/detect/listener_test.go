@@ -159,9 +159,8 @@ func TestASubscriptionIsProvenAndGoesOnTellingOfUs(t *testing.T) {
 	from, err := listen(clock.RealClock{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(from.beat()).To(BeTrue(), "the proof was heard")
-	// There may be events of others, too.
-	g.Eventually(from.received).Should(BeNumerically(">", 0))
-	g.Expect(from.beat()).To(BeTrue(), "the probe of the last beat was heard")
+	g.Eventually(from.beat).Should(BeTrue(), "the probe of the last beat was heard")
+	g.Expect(from.received()).To(BeNumerically(">", 0))
 	from.close()
 	g.Expect(from.ended()).To(BeClosed())
 	g.Expect(from.beat()).To(Or(BeTrue(), BeFalse()))
@@ -179,8 +178,8 @@ func TestASubscriptionThatIsNotReadIsNotProven(t *testing.T) {
 	g.Eventually(l.acknowledged).Should(Receive(BeZero()))
 	l.isListening = true
 	l.close()
-	g.Expect(l.err).To(MatchError(os.ErrClosed))
-	g.Expect(l.prove(clock.RealClock{})).To(MatchError(os.ErrClosed))
+	g.Expect(l.err).To(HaveOccurred())
+	g.Expect(l.prove(clock.RealClock{})).To(MatchError(l.err))
 }
 
 func TestAFullBufferIsNoticed(t *testing.T) {

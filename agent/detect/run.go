@@ -104,7 +104,7 @@ func (w *watch) follow(ctx context.Context, from source) error {
 	defer func() { w.from = nil }()
 	w.use(ModeNetlink, nil)
 	w.scan(CauseArmed)
-	sweep := w.Clock.NewTicker(sweepInterval)
+	sweep := w.Clock.NewTimer(sweepInterval)
 	defer sweep.Stop()
 	for {
 		select {
@@ -121,6 +121,7 @@ func (w *watch) follow(ctx context.Context, from source) error {
 				return errStopped
 			}
 			w.scan(CauseSweep)
+			sweep.Reset(sweepInterval)
 		}
 	}
 }
