@@ -133,6 +133,11 @@ test-unit: ## Run what needs no control plane.
 bench: ## Run the benchmarks; BENCH is a regular expression.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTARGS) ./...
 
+.PHONY: bench-agent
+bench-agent: ## Measure the reclaim agent's detector within its limits, as root on Linux; ARGS='-storm=10s -mode=poll'.
+	CGO_ENABLED=0 go build -trimpath -o "$(LOCALBIN)/bench-agent" ./tests/benchmark/agent
+	"$(LOCALBIN)/bench-agent" $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME.
 	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $(GO_FOLDERS) | \

@@ -10,9 +10,13 @@ import (
 )
 
 const (
-	// sweepInterval is how often ModeNetlink looks at all processes, and whether the
-	// kernel still tells: some versions stop without a word.
-	sweepInterval = 10 * time.Second
+	// beatInterval is how often ModeNetlink looks whether the kernel still tells: some
+	// versions stop without a word.
+	beatInterval = 5 * time.Second
+
+	// beatsPerSweep is how many of these there are to one look at all processes. The
+	// kernel can lose an event without noticing when it has no memory.
+	beatsPerSweep = 6
 
 	// retryInterval is how often ModeAuto tries ModeNetlink after it did not work.
 	retryInterval = time.Minute
@@ -104,9 +108,9 @@ func (w *watch) follow(ctx context.Context, from source) error {
 	defer func() { w.from = nil }()
 	w.use(ModeNetlink, nil)
 	w.scan(CauseArmed)
-	sweep := w.Clock.NewTimer(sweepInterval)
-	defer sweep.Stop()
-	for {
+	beat := w.Clock.NewTimer(beatInterval)
+	defer beat.Stop()
+	for beats := 1; ; {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -116,12 +120,15 @@ func (w *watch) follow(ctx context.Context, from source) error {
 			return errStopped
 		case <-from.changes().filled:
 			w.catchUp()
-		case <-sweep.C():
+		case <-beat.C():
 			if !from.beat() {
 				return errStopped
 			}
-			w.scan(CauseSweep)
-			sweep.Reset(sweepInterval)
+			if beats%beatsPerSweep == 0 {
+				w.scan(CauseSweep)
+			}
+			beats++
+			beat.Reset(beatInterval)
 		}
 	}
 }

@@ -102,7 +102,7 @@ func TestAKernelThatFallsSilentIsAskedAgainAndPollingBridgesTheGap(t *testing.T)
 	for name, silence := range map[string]func(w fakeWorld, t *testing.T, from *fakeSource){
 		"it does not tell of our own thread": func(w fakeWorld, t *testing.T, _ *fakeSource) {
 			w.kernel.deaf.Store(true)
-			w.step(t, 1, sweepInterval)
+			w.step(t, 1, beatInterval)
 		},
 		"the socket fails": func(_ fakeWorld, _ *testing.T, from *fakeSource) { close(from.stop) },
 	} {
@@ -133,7 +133,9 @@ func TestTheSweepFindsWhatTheKernelDidNotTellOf(t *testing.T) {
 	w.Arm(commands("idea"), 0)
 	w.seen.awaitScan(t, CauseArmed, 1)
 	w.proc.process(77, 5, "idea\n", "idea\x00", desktop)
-	w.step(t, 1, sweepInterval)
+	for range beatsPerSweep {
+		w.step(t, 1, beatInterval)
+	}
 	NewWithT(t).Expect(next(t, w.Detector)).To(Equal(Found{PID: 77, Pattern: "idea", At: w.clock.Now()}))
 	w.seen.awaitScan(t, CauseSweep, 1)
 }
