@@ -32,7 +32,9 @@ const (
 	metadataOnly = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 )
 
-// Client sends requests to one API server. It is safe for concurrent use.
+// Client sends requests to one API server. Except for the ConfigMap's it sends each once:
+// who calls waits as long as is right before it tries again. It is safe for concurrent
+// use.
 type Client struct {
 	core   rest.Interface
 	events rest.Interface
@@ -79,7 +81,7 @@ func (c *Client) Node(ctx context.Context, name string) (*corev1.Node, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	node := &corev1.Node{}
-	return node, c.core.Get().Resource("nodes").Name(name).Do(ctx).Into(node)
+	return node, c.core.Get().MaxRetries(0).Resource("nodes").Name(name).Do(ctx).Into(node)
 }
 
 // NodeMetadata reads a Node without its spec and status.
@@ -87,7 +89,7 @@ func (c *Client) NodeMetadata(ctx context.Context, name string) (*metav1.Partial
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	node := &metav1.PartialObjectMetadata{}
-	return node, c.core.Get().Resource("nodes").Name(name).SetHeader("Accept", metadataOnly).Do(ctx).Into(node)
+	return node, c.core.Get().MaxRetries(0).Resource("nodes").Name(name).SetHeader("Accept", metadataOnly).Do(ctx).Into(node)
 }
 
 // PatchNode sends a merge patch in the name of the agent's field manager.
@@ -95,7 +97,7 @@ func (c *Client) PatchNode(ctx context.Context, name string, patch []byte) error
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	options := &metav1.PatchOptions{FieldManager: v1alpha1.FieldManagerAgent}
-	return c.core.Patch(types.MergePatchType).Resource("nodes").Name(name).
+	return c.core.Patch(types.MergePatchType).MaxRetries(0).Resource("nodes").Name(name).
 		VersionedParams(options, metav1.ParameterCodec).SetHeader("Accept", metadataOnly).
 		Body(patch).Do(ctx).Error()
 }
@@ -118,5 +120,5 @@ func (c *Client) WatchConfigMap(namespace, name string) cache.ListerWatcher {
 func (c *Client) CreateEvent(ctx context.Context, event *eventsv1.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return c.events.Post().Namespace(event.Namespace).Resource("events").Body(event).Do(ctx).Error()
+	return c.events.Post().MaxRetries(0).Namespace(event.Namespace).Resource("events").Body(event).Do(ctx).Error()
 }

@@ -153,19 +153,15 @@ func (r *Reporter) Released(found detect.Found) {
 	r.log.Info("The request is gone from the Node, looking for processes again", "pattern", found.Pattern)
 }
 
-// Using implements detect.Observer.
+// Using implements detect.Observer. The detector itself logs it.
 func (r *Reporter) Using(mode detect.Mode, reason string) {
 	r.metrics.Detector(string(mode))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case reason == "" && mode == detect.ModeIdle:
-		r.log.V(2).Info("Looking at no processes")
+	case reason == "" && mode == detect.ModeIdle, reason == r.fallback:
 	case reason == "":
-		r.log.Info("Detecting processes", "mode", mode)
 		r.fallback = ""
-	case reason == r.fallback:
-		r.log.V(2).Info("Detecting processes", "mode", mode, "reason", reason)
 	default:
 		r.fallback = reason
 		r.fellBack(mode, reason)
@@ -174,7 +170,6 @@ func (r *Reporter) Using(mode detect.Mode, reason string) {
 
 func (r *Reporter) fellBack(mode detect.Mode, reason string) {
 	r.metrics.Fallback()
-	r.log.Info("The kernel does not tell of new processes", "mode", mode, "reason", reason)
 	event, consequence := DetectorFallback, "it reads all of them again and again"
 	if mode == detect.ModeIdle {
 		event, consequence = DetectorUnavailable, "it finds none"
@@ -185,11 +180,8 @@ func (r *Reporter) fellBack(mode detect.Mode, reason string) {
 // Received implements detect.Observer.
 func (r *Reporter) Received(events int) { r.metrics.Events(events) }
 
-// Lost implements detect.Observer.
-func (r *Reporter) Lost(times int) {
-	r.metrics.Lost(times)
-	r.log.V(2).Info("Lost events of the kernel, looking at all processes", "times", times)
-}
+// Lost implements detect.Observer. The detector itself logs it.
+func (r *Reporter) Lost(times int) { r.metrics.Lost(times) }
 
 // Scanned implements detect.Observer.
 func (r *Reporter) Scanned(cause detect.Cause, processes int, took time.Duration) {

@@ -1,0 +1,111 @@
+// Package agent runs the reclaim agent's own binary, as a process, against a real API
+// server and the processes of this machine, with the rights of its ServiceAccount and no
+// others.
+package agent_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/finos/five-spot/tests/testenv"
+)
+
+const (
+	namespace = "5spot-system"
+
+	// programVariable makes this test program play one that a Node's owner starts: it
+	// waits until it is told to stop.
+	programVariable = "FIVE_SPOT_AGENT_TEST_PROGRAM"
+
+	// soon is generous: machines that test are slow.
+	soon = 30 * time.Second
+)
+
+var (
+	server *testenv.ControlPlane
+	admin  client.Client
+	binary string
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(programVariable) != "" {
+		stop := make(chan os.Signal, 1)
+		signal.Notify(stop, syscall.SIGTERM)
+		<-stop
+		os.Exit(0)
+	}
+	flag.Parse()
+	if testing.Short() {
+		os.Exit(m.Run())
+	}
+	SetDefaultEventuallyTimeout(soon)
+	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
+	folder, err := os.MkdirTemp("", "five-spot-agent-")
+	if err == nil {
+		err = start(context.Background(), folder) //nolint:forbidigo // TestMain has no context of its own
+	}
+	code := 1
+	if err == nil {
+		code = m.Run()
+	}
+	if server != nil {
+		if stopErr := server.Stop(); stopErr != nil {
+			fmt.Fprintln(os.Stderr, stopErr)
+			code = 1
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	_ = os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+func start(ctx context.Context, folder string) (err error) {
+	if binary, err = buildAgent(ctx, folder); err != nil {
+		return err
+	}
+	if server, err = testenv.Start(ctx, testenv.ControlPlaneOptions{Name: "agent", Log: os.Stderr}); err != nil {
+		return err
+	}
+	if admin, err = client.New(server.Config, client.Options{Scheme: testenv.NewScheme()}); err != nil {
+		return err
+	}
+	return admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+}
+
+// buildAgent builds the agent as it is shipped.
+func buildAgent(ctx context.Context, folder string) (string, error) {
+	root, err := testenv.SourceRoot(ctx)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(folder, "five-spot-reclaim-agent")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./agent")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("failed to build the agent: %w: %s", err, out)
+	}
+	return path, nil
+}
+
+func needServer(t *testing.T) {
+	t.Helper()
+	if server == nil {
+		t.Skip("needs a control plane")
+	}
+}
