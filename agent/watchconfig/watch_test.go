@@ -50,11 +50,11 @@ type step struct {
 }
 
 func add(object *corev1.ConfigMap) func(*fcache.FakeControllerSource) {
-	return func(source *fcache.FakeControllerSource) { source.Add(object) }
+	return func(source *fcache.FakeControllerSource) { source.Add(object.DeepCopy()) }
 }
 
 func modify(object *corev1.ConfigMap) func(*fcache.FakeControllerSource) {
-	return func(source *fcache.FakeControllerSource) { source.Modify(object) }
+	return func(source *fcache.FakeControllerSource) { source.Modify(object.DeepCopy()) }
 }
 
 func remove(source *fcache.FakeControllerSource) { source.Delete(configMap("")) }
