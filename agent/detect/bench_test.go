@@ -51,7 +51,7 @@ func BenchmarkLook(b *testing.B) {
 // BenchmarkStartToMatch is from the kernel's start of a program to its match.
 func BenchmarkStartToMatch(b *testing.B) {
 	needsEvents(b)
-	d, seen := real(b, ModeNetlink)
+	d, seen := local(b, ModeNetlink)
 	run(b, d)
 	path := program(b, "five-bench")
 	d.Arm(match.New(benched), 0)

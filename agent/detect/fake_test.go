@@ -62,15 +62,15 @@ type fakeProc struct {
 	root string
 }
 
-func newProc(t testing.TB) fakeProc {
-	t.Helper()
-	p := fakeProc{t, t.TempDir()}
+func newProc(tb testing.TB) fakeProc {
+	tb.Helper()
+	p := fakeProc{tb, tb.TempDir()}
 	for _, name := range []string{"uptime", "12x", "-5", "0"} {
 		p.write(name, "not a process")
 	}
 	// The kernel tells of the agent by the same number.
 	if err := os.Symlink(strconv.Itoa(os.Getpid()), filepath.Join(p.root, "self")); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p.process(1, 1, "init\n", "/sbin/init\x00", "0::/init.scope\n")
 	p.process(2, 1, "kthreadd\n", "", "0::/\n")
@@ -110,42 +110,42 @@ type fakeWorld struct {
 	proc   fakeProc
 }
 
-func newWorld(t testing.TB, mode Mode) fakeWorld {
-	t.Helper()
+func newWorld(tb testing.TB, mode Mode) fakeWorld {
+	tb.Helper()
 	w := fakeWorld{
 		seen: newNotes(), clock: clocktesting.NewFakeClock(time.Unix(1_800_000_000, 0)),
-		kernel: &fakeKernel{opened: make(chan *fakeSource, 16)}, proc: newProc(t),
+		kernel: &fakeKernel{opened: make(chan *fakeSource, 16)}, proc: newProc(tb),
 	}
 	w.Detector = New(Options{Mode: mode, ProcRoot: w.proc.root, Clock: w.clock, Log: logr.Discard(), Observer: w.seen})
 	w.listen = w.kernel.listen
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if open := w.kernel.open.Load(); open != 0 {
-			t.Errorf("%d subscriptions were left open", open)
+			tb.Errorf("%d subscriptions were left open", open)
 		}
 	})
 	return w
 }
 
 // step moves the clock on when that many wait for it.
-func (w fakeWorld) step(t testing.TB, waiters int, d time.Duration) {
-	t.Helper()
+func (w fakeWorld) step(tb testing.TB, waiters int, d time.Duration) {
+	tb.Helper()
 	limit := time.Now().Add(20 * time.Second)
 	for w.clock.Waiters() != waiters {
 		if time.Now().After(limit) {
-			t.Fatalf("%d wait for the clock", w.clock.Waiters())
+			tb.Fatalf("%d wait for the clock", w.clock.Waiters())
 		}
 		<-time.After(time.Millisecond)
 	}
 	w.clock.Step(d)
 }
 
-func (w fakeWorld) source(t testing.TB) *fakeSource {
-	t.Helper()
+func (w fakeWorld) source(tb testing.TB) *fakeSource {
+	tb.Helper()
 	select {
 	case from := <-w.kernel.opened:
 		return from
 	case <-time.After(20 * time.Second):
-		t.Fatal("the kernel was not asked")
+		tb.Fatal("the kernel was not asked")
 		return nil
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -55,7 +56,7 @@ func TestMain(m *testing.M) {
 		if err := name(unix.PR_SET_NAME, &to); err != nil {
 			panic(err)
 		}
-		fmt.Println("renamed")
+		fmt.Fprintln(os.Stdout, "renamed")
 		waitForInput()
 	case "become":
 		waitForInput()
@@ -73,15 +74,15 @@ func waitForInput() {
 }
 
 // program returns the path of a program of the given name.
-func program(t testing.TB, name string) string {
-	t.Helper()
+func program(tb testing.TB, name string) string {
+	tb.Helper()
 	self, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), name)
+	path := filepath.Join(tb.TempDir(), name)
 	if err := os.Symlink(self, path); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return path
 }
@@ -94,33 +95,33 @@ type running struct {
 }
 
 // start starts a process that lives as long as the test, if it does not end before.
-func start(t testing.TB, path, does string, args ...string) running {
-	t.Helper()
-	return startCmd(t, exec.CommandContext(t.Context(), path, args...), does)
+func start(tb testing.TB, path, does string, args ...string) running {
+	tb.Helper()
+	return startCmd(tb, exec.CommandContext(tb.Context(), path, args...), does)
 }
 
-func startCmd(t testing.TB, cmd *exec.Cmd, does string) running {
-	t.Helper()
+func startCmd(tb testing.TB, cmd *exec.Cmd, does string) running {
+	tb.Helper()
 	cmd.Env = append(os.Environ(), act+"="+does, "GORACE=atexit_sleep_ms=0")
 	reader, input, err := os.Pipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cmd.Stdin, cmd.Stderr = reader, os.Stderr
 	output, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	err = cmd.Start()
 	reader.Close()
 	if err != nil {
 		input.Close()
 		if errors.Is(err, unix.EPERM) {
-			t.Skipf("this environment does not allow it: %v", err)
+			tb.Skipf("this environment does not allow it: %v", err)
 		}
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		input.Close()
 		_ = cmd.Wait()
 	})
@@ -128,18 +129,18 @@ func startCmd(t testing.TB, cmd *exec.Cmd, does string) running {
 }
 
 // tick lets a process go on that waits for input.
-func (r running) tick(t testing.TB) {
-	t.Helper()
+func (r running) tick(tb testing.TB) {
+	tb.Helper()
 	if _, err := r.input.Write([]byte{'\n'}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
-func (r running) line(t testing.TB) string {
-	t.Helper()
+func (r running) line(tb testing.TB) string {
+	tb.Helper()
 	line, err := r.output.ReadString('\n')
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return line
 }
@@ -197,8 +198,8 @@ func (n *notes) now() report {
 }
 
 // await waits until the Observer was told something.
-func (n *notes) await(t testing.TB, what string, is func(r *report) bool) {
-	t.Helper()
+func (n *notes) await(tb testing.TB, what string, is func(r *report) bool) {
+	tb.Helper()
 	limit := time.NewTimer(20 * time.Second)
 	defer limit.Stop()
 	for {
@@ -212,48 +213,48 @@ func (n *notes) await(t testing.TB, what string, is func(r *report) bool) {
 		select {
 		case <-n.told:
 		case <-limit.C:
-			t.Fatalf("waited for %s, saw %s", what, seen)
+			tb.Fatalf("waited for %s, saw %s", what, seen)
 		}
 	}
 }
 
-func (n *notes) awaitMode(t testing.TB, mode Mode) {
-	t.Helper()
-	n.await(t, "mode "+string(mode), func(r *report) bool { return len(r.Using) > 0 && r.Using[len(r.Using)-1] == mode })
+func (n *notes) awaitMode(tb testing.TB, mode Mode) {
+	tb.Helper()
+	n.await(tb, "mode "+string(mode), func(r *report) bool { return len(r.Using) > 0 && r.Using[len(r.Using)-1] == mode })
 }
 
-func (n *notes) awaitScan(t testing.TB, cause Cause, times int) {
-	t.Helper()
-	n.await(t, "scan "+string(cause), func(r *report) bool { return r.Scans[cause] >= times })
+func (n *notes) awaitScan(tb testing.TB, cause Cause, times int) {
+	tb.Helper()
+	n.await(tb, "scan "+string(cause), func(r *report) bool { return r.Scans[cause] >= times })
 }
 
 // run runs a Detector as long as the test.
-func run(t testing.TB, d *Detector) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+func run(tb testing.TB, d *Detector) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 }
 
-// real returns a Detector of this machine's processes.
-func real(t testing.TB, mode Mode) (*Detector, *notes) {
-	t.Helper()
+// local returns a Detector of this machine's processes.
+func local(tb testing.TB, mode Mode) (*Detector, *notes) {
+	tb.Helper()
 	seen := newNotes()
 	return New(Options{Mode: mode, Clock: clock.RealClock{}, Log: logr.Discard(), Observer: seen}), seen
 }
 
 // needsEvents skips where the kernel does not tell of processes.
-func needsEvents(t testing.TB) {
-	t.Helper()
+func needsEvents(tb testing.TB) {
+	tb.Helper()
 	from, err := listen(clock.RealClock{})
 	if err != nil {
-		t.Skipf("the kernel does not tell of processes here: %v", err)
+		tb.Skipf("the kernel does not tell of processes here: %v", err)
 	}
 	from.close()
 }
@@ -261,20 +262,20 @@ func needsEvents(t testing.TB) {
 func commands(names ...string) *match.Matcher { return match.New(reclaim.Config{Commands: names}) }
 
 // next returns the next process that is found.
-func next(t testing.TB, d *Detector) Found {
-	t.Helper()
+func next(tb testing.TB, d *Detector) Found {
+	tb.Helper()
 	select {
 	case f := <-d.Found():
 		return f
 	case <-time.After(20 * time.Second):
-		t.Fatal("nothing was found")
+		tb.Fatal("nothing was found")
 		return Found{}
 	}
 }
 
 // detectForOther tells on its output what a Detector does here that looks for the name.
 func detectForOther(name string) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt) //nolint:forbidigo // This is a process of its own.
 	defer cancel()
 	d := New(Options{Clock: clock.RealClock{}, Log: logr.Discard(), Observer: printer{json.NewEncoder(os.Stdout)}})
 	go func() { _ = d.Run(ctx) }()
@@ -292,9 +293,15 @@ type printed struct {
 }
 
 func (p printer) Using(mode Mode, reason string) {
-	_ = p.out.Encode(printed{Mode: mode, Reason: reason})
+	p.print(printed{Mode: mode, Reason: reason})
 }
 func (p printer) Received(int)                         {}
 func (p printer) Lost(int)                             {}
 func (p printer) Scanned(Cause, int, time.Duration)    {}
-func (p printer) Matched(found Found, _ time.Duration) { _ = p.out.Encode(printed{PID: found.PID}) }
+func (p printer) Matched(found Found, _ time.Duration) { p.print(printed{PID: found.PID}) }
+
+func (p printer) print(what printed) {
+	if err := p.out.Encode(what); err != nil {
+		panic(err)
+	}
+}

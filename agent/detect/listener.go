@@ -52,7 +52,7 @@ type listener struct {
 	acknowledged chan syscall.Errno
 	isListening  bool
 
-	self    uint32
+	self    int
 	name    []byte
 	proven  chan struct{}
 	heard   atomic.Bool
@@ -102,7 +102,7 @@ func openListener(buffer int) (*listener, error) {
 	_, _ = rand.Read(token[:]) // It never fails.
 	return &listener{
 		queue: newQueue(), file: file, conn: conn, token: binary.NativeEndian.Uint32(token[:]),
-		acknowledged: make(chan syscall.Errno, 1), self: uint32(os.Getpid()),
+		acknowledged: make(chan syscall.Errno, 1), self: os.Getpid(),
 		name:   []byte(probePrefix + rand.Text()[:commLength-1-len(probePrefix)]),
 		proven: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}, nil
@@ -113,7 +113,7 @@ func openListener(buffer int) (*listener, error) {
 // can. Then it asks for what is of use only: kernels before 6.6 do not understand that
 // and go on, later ones do not acknowledge it, and some of them become silent.
 func (l *listener) subscribe(clk clock.Clock) error {
-	if err := l.send(nl.PROC_CN_MCAST_LISTEN, everything); err != nil {
+	if err := l.send(operationListen, everything); err != nil {
 		return err
 	}
 	if err := l.awaitAnswer(clk); err != nil {
@@ -123,7 +123,7 @@ func (l *listener) subscribe(clk clock.Clock) error {
 		return err
 	}
 	for _, filter := range []uint32{eventExec | eventComm, everything} {
-		if err := l.send(nl.PROC_CN_MCAST_LISTEN, filter); err != nil {
+		if err := l.send(operationListen, filter); err != nil {
 			return err
 		}
 		if err := l.prove(clk); !errors.Is(err, errDeaf) {
@@ -202,7 +202,7 @@ func (l *listener) probe() error {
 
 // name gets or sets the name of the thread that it runs on.
 func name(option int, name *[commLength]byte) error {
-	return unix.Prctl(option, uintptr(unsafe.Pointer(name)), 0, 0, 0)
+	return unix.Prctl(option, uintptr(unsafe.Pointer(name)), 0, 0, 0) //nolint:gosec // The kernel reads or writes an array of this size.
 }
 
 // beat is whether anything was heard since the last one. A probe sees to it that there
@@ -225,9 +225,9 @@ func (l *listener) ended() <-chan struct{} { return l.stopped }
 func (l *listener) close() {
 	if l.isListening {
 		// It is closed in any case.
-		_ = l.send(nl.PROC_CN_MCAST_IGNORE, everything)
+		_ = l.send(operationIgnore, everything)
 	}
-	l.file.Close()
+	_ = l.file.Close()
 	<-l.stopped
 }
 
@@ -277,7 +277,7 @@ func (l *listener) take(m message) {
 	l.events.Add(1)
 	l.heard.Store(true)
 	switch {
-	case m.process == l.self:
+	case int(m.process) == l.self:
 		if m.what == eventComm && bytes.Equal(bytes.TrimRight(m.comm, "\x00"), l.name) {
 			offer(l.proven, struct{}{})
 		}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/gomega"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 	"k8s.io/utils/clock"
 )
@@ -103,27 +102,29 @@ func TestOnlyWhatCanMatchIsKept(t *testing.T) {
 		datagram []byte
 		want     []change
 		heard    bool
+		answers  int
+		proves   int
 	}{
-		"a new program":                {event(eventExec, 0, 7, 7, ""), []change{{7, 1_000_000}}, true},
-		"a new name of a process":      {event(eventComm, 0, 7, 7, comm16), []change{{7, 1_000_000}}, true},
-		"a new name of another thread": {event(eventComm, 0, 8, 7, comm16), nil, true},
-		"a copy, which is as it was":   {event(fork, 0, 7, 7, ""), nil, true},
-		"an end":                       {event(exit, 0, 7, 7, ""), nil, true},
-		"a new name of the agent":      {event(eventComm, 0, self, self, comm16), nil, true},
-		"an answer to somebody else":   {event(eventNone, 1, 1, 0, ""), nil, false},
-		"an answer is not an event":    {event(eventNone, 6, 0, 0, ""), nil, false},
+		"a new program":                {event(eventExec, 0, 7, 7, ""), []change{{7, 1_000_000}}, true, 0, 0},
+		"a new name of a process":      {event(eventComm, 0, 7, 7, comm16), []change{{7, 1_000_000}}, true, 0, 0},
+		"a new name of another thread": {event(eventComm, 0, 8, 7, comm16), nil, true, 0, 0},
+		"a copy, which is as it was":   {event(fork, 0, 7, 7, ""), nil, true, 0, 0},
+		"an end":                       {event(exit, 0, 7, 7, ""), nil, true, 0, 0},
+		"a new name of the agent":      {event(eventComm, 0, self, self, comm16), nil, true, 0, 1},
+		"an answer to somebody else":   {event(eventNone, 1, 1, 0, ""), nil, false, 0, 0},
+		"an answer is not an event":    {event(eventNone, 6, 0, 0, ""), nil, false, 1, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			l := &listener{queue: newQueue(), token: 5, self: self, name: []byte("idea"), acknowledged: make(chan unix.Errno, 1), proven: make(chan struct{}, 1)}
+			l := &listener{queue: newQueue(), token: 5, self: os.Getpid(), name: []byte("idea"), acknowledged: make(chan unix.Errno, 1), proven: make(chan struct{}, 1)}
 			decode(test.datagram, l.take)
 			changes, lost := l.queue.take(nil)
 			g.Expect(changes).To(HaveExactElements(anything(test.want)...))
 			g.Expect(lost).To(BeZero())
 			g.Expect(l.heard.Load()).To(Equal(test.heard))
-			g.Expect(len(l.acknowledged) == 1).To(Equal(name == "an answer is not an event"))
-			g.Expect(len(l.proven) == 1).To(Equal(name == "a new name of the agent"))
+			g.Expect(l.acknowledged).To(HaveLen(test.answers))
+			g.Expect(l.proven).To(HaveLen(test.proves))
 		})
 	}
 }
@@ -147,7 +148,7 @@ func TestRequestsHaveTheFormOfTheKernel(t *testing.T) {
 		g.Expect(native.Uint32(b)).To(BeEquivalentTo(len(b)))
 		g.Expect(native.Uint32(b[28:])).To(BeEquivalentTo(7))
 		g.Expect(native.Uint16(b[32:])).To(BeEquivalentTo(len(b) - 36))
-		g.Expect(native.Uint32(b[36:])).To(BeEquivalentTo(nl.PROC_CN_MCAST_LISTEN))
+		g.Expect(native.Uint32(b[36:])).To(BeEquivalentTo(operationListen))
 	}
 	g.Expect(native.Uint32(long[40:])).To(BeEquivalentTo(0x202))
 }
@@ -188,7 +189,7 @@ func TestAFullBufferIsNoticed(t *testing.T) {
 	needsEvents(t)
 	l, err := openListener(1)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(l.send(nl.PROC_CN_MCAST_LISTEN, everything)).To(Succeed())
+	g.Expect(l.send(operationListen, everything)).To(Succeed())
 	for range 100 {
 		g.Expect(l.probe()).To(Succeed())
 	}

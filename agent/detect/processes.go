@@ -194,7 +194,7 @@ func read(dir int, name string, buffer []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("failed to open %s: %w", name, err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	for {
 		n, err := unix.Read(fd, buffer)
 		if errors.Is(err, unix.EINTR) {

@@ -21,7 +21,7 @@ import (
 func TestTheKernelTellsOfAProgramWhenItIsStarted(t *testing.T) {
 	t.Parallel()
 	needsEvents(t)
-	d, seen := real(t, ModeAuto)
+	d, seen := local(t, ModeAuto)
 	run(t, d)
 	d.Arm(commands("five-a"), time.Hour)
 	seen.awaitScan(t, CauseArmed, 1)
@@ -41,7 +41,7 @@ func TestTheKernelTellsOfAProgramWhenItIsStarted(t *testing.T) {
 func TestWhatTheKernelTellsIsMatchedByItsArgumentsToo(t *testing.T) {
 	t.Parallel()
 	needsEvents(t)
-	d, seen := real(t, ModeNetlink)
+	d, seen := local(t, ModeNetlink)
 	run(t, d)
 	d.Arm(match.New(reclaim.Config{ArgvSubstrings: []string{"five-b -jar ide"}}), time.Hour)
 	seen.awaitScan(t, CauseArmed, 1)
@@ -53,7 +53,7 @@ func TestWhatTheKernelTellsIsMatchedByItsArgumentsToo(t *testing.T) {
 func TestANameLongerThanTheKernelKeepsIsFound(t *testing.T) {
 	t.Parallel()
 	needsEvents(t)
-	d, seen := real(t, ModeNetlink)
+	d, seen := local(t, ModeNetlink)
 	run(t, d)
 	d.Arm(commands("five-with-a-name-of-many-letters"), time.Hour)
 	seen.awaitScan(t, CauseArmed, 1)
@@ -65,7 +65,7 @@ func TestANameLongerThanTheKernelKeepsIsFound(t *testing.T) {
 func TestTheKernelTellsOfAChangeOfName(t *testing.T) {
 	t.Parallel()
 	needsEvents(t)
-	d, seen := real(t, ModeNetlink)
+	d, seen := local(t, ModeNetlink)
 	run(t, d)
 	p := start(t, program(t, "five-c"), "rename", "five-c-too")
 	d.Arm(commands("five-c-too"), time.Hour)
@@ -78,7 +78,7 @@ func TestTheKernelTellsOfAChangeOfName(t *testing.T) {
 func TestAProgramThatLives50MillisecondsIsNotLostAmongOthers(t *testing.T) {
 	t.Parallel()
 	needsEvents(t)
-	d, seen := real(t, ModeNetlink)
+	d, seen := local(t, ModeNetlink)
 	run(t, d)
 	d.Arm(commands("five-d"), time.Hour)
 	seen.awaitScan(t, CauseArmed, 1)
@@ -117,7 +117,7 @@ func TestWhatRunsAlreadyIsFoundAndIsFoundAgainWhenItIsArmedAgain(t *testing.T) {
 			}
 			name := "five-e-" + string(mode)
 			p := start(t, program(t, name), "wait")
-			d, seen := real(t, mode)
+			d, seen := local(t, mode)
 			run(t, d)
 			for range 3 {
 				d.Arm(commands(name), time.Hour)
@@ -133,7 +133,7 @@ func TestWhatRunsAlreadyIsFoundAndIsFoundAgainWhenItIsArmedAgain(t *testing.T) {
 func TestPollingFindsAProgramThatIsStarted(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	d, seen := real(t, ModePoll)
+	d, seen := local(t, ModePoll)
 	run(t, d)
 	d.Arm(commands("five-f"), 50*time.Millisecond)
 	seen.awaitScan(t, CausePoll, 1)
@@ -148,7 +148,7 @@ func TestPollingFindsAProgramThatIsStarted(t *testing.T) {
 
 func TestPollingFindsAProcessThatBecomesAnotherProgram(t *testing.T) {
 	t.Parallel()
-	d, seen := real(t, ModePoll)
+	d, seen := local(t, ModePoll)
 	run(t, d)
 	// Its PID and its start stay the same, and it has been looked at before.
 	p := start(t, program(t, "five-g"), "become", program(t, "five-g-too"))

@@ -99,12 +99,13 @@ func TestEventsArePutToUseAsSoonAsTheyCome(t *testing.T) {
 
 func TestAKernelThatFallsSilentIsAskedAgainAndPollingBridgesTheGap(t *testing.T) {
 	t.Parallel()
-	for name, silence := range map[string]func(w fakeWorld, t *testing.T, from *fakeSource){
-		"it does not tell of our own thread": func(w fakeWorld, t *testing.T, _ *fakeSource) {
+	for name, silence := range map[string]func(t *testing.T, w fakeWorld, from *fakeSource){
+		"it does not tell of our own thread": func(t *testing.T, w fakeWorld, _ *fakeSource) {
+			t.Helper()
 			w.kernel.deaf.Store(true)
 			w.step(t, 1, beatInterval)
 		},
-		"the socket fails": func(_ fakeWorld, _ *testing.T, from *fakeSource) { close(from.stop) },
+		"the socket fails": func(_ *testing.T, _ fakeWorld, from *fakeSource) { close(from.stop) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,7 +115,7 @@ func TestAKernelThatFallsSilentIsAskedAgainAndPollingBridgesTheGap(t *testing.T)
 			w.Arm(commands("idea"), 0)
 			from := w.source(t)
 			w.seen.awaitScan(t, CauseArmed, 1)
-			silence(w, t, from)
+			silence(t, w, from)
 			w.seen.awaitMode(t, ModePoll)
 			g.Expect(w.seen.now().Reasons).To(HaveExactElements("", errStopped.Error()))
 			w.kernel.deaf.Store(false)
@@ -252,7 +253,7 @@ func TestADetectorWhoseProcIsMissingIsNotHealthyUntilItIsThere(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	w := newWorld(t, ModePoll)
-	w.Detector.ProcRoot += "/mount"
+	w.ProcRoot += "/mount"
 	run(t, w.Detector)
 	w.Arm(commands("idea"), 0)
 	g.Eventually(w.Healthy).Should(MatchError(os.ErrNotExist))

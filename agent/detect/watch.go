@@ -118,5 +118,5 @@ func since(at uint64) time.Duration {
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
 		return 0
 	}
-	return max(0, time.Duration(now.Nano()-int64(at)))
+	return max(0, time.Duration(now.Nano()-int64(at))) //nolint:gosec // It counts since the machine was started.
 }

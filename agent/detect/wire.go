@@ -14,6 +14,9 @@ const (
 	connectorIndex = 1 // CN_IDX_PROC, which is also the multicast group
 	connectorValue = 1 // CN_VAL_PROC
 
+	operationListen uint32 = 1
+	operationIgnore uint32 = 2
+
 	eventNone uint32 = 0 // the answer to a request
 	eventExec uint32 = 2
 	eventComm uint32 = 0x200
@@ -50,9 +53,9 @@ func request(operation, filter, token uint32) []byte {
 	req := nl.NewNetlinkRequest(unix.NLMSG_DONE, 0)
 	req.AddData(body)
 	if filter != everything {
-		raw := binary.NativeEndian.AppendUint32(nil, filter)
-		req.AddRawData(raw)
-		body.Length += uint16(len(raw))
+		const size = 4
+		req.AddRawData(binary.NativeEndian.AppendUint32(nil, filter))
+		body.Length += size
 	}
 	return req.Serialize()
 }

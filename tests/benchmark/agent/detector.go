@@ -127,7 +127,7 @@ func (d *detector) usage() (usage, error) {
 }
 
 func (d *detector) stop() {
-	d.input.Close()
+	_ = d.input.Close()
 	_ = d.cmd.Wait()
 }
 

@@ -38,21 +38,22 @@ type options struct {
 }
 
 func main() {
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer cancel()
-	var err error
-	switch os.Getenv(role) {
-	case "":
-		err = measure(ctx, os.Stdout, parse())
-	case "detector":
-		err = detectForParent(ctx)
-	case "storm":
-		err = stormForParent(ctx)
-	}
-	if err != nil {
+	if err := act(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func act() error {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	switch os.Getenv(role) {
+	case "detector":
+		return detectForParent(ctx)
+	case "storm":
+		return stormForParent(ctx)
+	}
+	return measure(ctx, os.Stdout, parse())
 }
 
 func parse() options {
