@@ -79,3 +79,21 @@ const (
 	// FieldManagerAgent is the reclaim agent itself.
 	FieldManagerAgent = "5spot-reclaim-agent"
 )
+
+// Keys that 5-Spot reads or writes on what it installs beside itself.
+const (
+	// ManagedByLabel with the value ManagedByFiveSpot is on what 5-Spot keeps as it
+	// should be, and removes. What lacks it is somebody else's and is left alone.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+
+	// ManagedByFiveSpot is the value of ManagedByLabel on what is ours.
+	ManagedByFiveSpot = "five-spot"
+
+	// VersionAnnotation is the version of the manager that wrote an object. An older
+	// manager leaves it alone.
+	VersionAnnotation = "5spot.finos.org/version"
+
+	// CreatedUIDAnnotation is on a Namespace that 5-Spot created; its value is the
+	// Namespace's own UID, so that a copy of it is not taken for ours.
+	CreatedUIDAnnotation = "5spot.finos.org/created-uid"
+)
