@@ -41,12 +41,12 @@ func (r *Reconciler) drainNode(ctx context.Context, w *world, action lifecycle.A
 		}
 	}
 	progress, err := step(ctx, request)
-	if err != nil {
-		return r.nodeFailed(ctx, w, action.Kind, err)
-	}
 	r.metrics.PodsEvicted(metrics.EvictionAccepted, progress.Evictions.Accepted)
 	r.metrics.PodsEvicted(metrics.EvictionRefused, progress.Evictions.Refused)
 	r.metrics.PodsEvicted(metrics.EvictionFailed, progress.Evictions.Failed)
+	if err != nil {
+		return r.nodeFailed(ctx, w, action.Kind, err)
+	}
 	return drainOutcome(w.Now, progress)
 }
 

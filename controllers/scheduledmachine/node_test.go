@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -41,6 +42,21 @@ func (h *harness) node() *corev1.Node {
 func (h *harness) condition(conditionType string) string {
 	condition := meta.FindStatusCondition(h.read().Status.Conditions, conditionType)
 	return string(condition.Status) + "/" + condition.Reason
+}
+
+// counted is the sum of a counter over its labels.
+func (h *harness) counted(name string) float64 {
+	families, err := h.registry.Gather()
+	h.g.Expect(err).NotTo(HaveOccurred())
+	sum := 0.0
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if family.GetName() == name {
+				sum += metric.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
 }
 
 func tainted(sm *v1alpha1.ScheduledMachine) {
@@ -216,6 +232,30 @@ func TestAFailedStepOfADrainHoldsUpNoTimeout(t *testing.T) {
 	h.g.Expect(result.RequeueAfter).To(BeNumerically("~", 3*time.Second, time.Second))
 	h.g.Expect(h.condition(v1alpha1.DrainedCondition)).To(Equal("False/DrainFailing"))
 	h.g.Expect(meta.FindStatusCondition(h.read().Status.Conditions, v1alpha1.DrainedCondition).Message).To(ContainSubstring("forbidden"))
+}
+
+func TestWhatWasAnsweredBeforeAStepFailedIsCounted(t *testing.T) {
+	t.Parallel()
+	sm := drainingSM(nil)
+	h := newHarness(t, knownCAPI, nil, sm, tradingCluster(), runningMachine(sm))
+	pod := func(name string) client.Object {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name)},
+			Spec:       corev1.PodSpec{NodeName: "desk-7-node"},
+		}
+	}
+	h.onNode(interceptor.Funcs{
+		SubResourceCreate: func(_ context.Context, _ client.Client, _ string, obj, _ client.Object, _ ...client.SubResourceCreateOption) error {
+			if obj.GetName() == "b" {
+				return errors.New("connection refused")
+			}
+			return nil
+		},
+	}, readyNode(nil), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, pod("a"), pod("b"))
+	_, err := h.reconcile()
+	h.g.Expect(err).NotTo(HaveOccurred())
+	h.g.Expect(h.condition(v1alpha1.DrainedCondition)).To(Equal("False/DrainFailing"))
+	h.g.Expect(h.counted("fivespot_pod_evictions_total")).To(BeEquivalentTo(1))
 }
 
 func TestANodeThatCannotBeTaintedHoldsUpNoBoundary(t *testing.T) {

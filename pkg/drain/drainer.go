@@ -80,7 +80,7 @@ type Request struct {
 // Step takes one step of a drain that respects PodDisruptionBudgets and
 // MachineDrainRules. It returns within about a second and a half. That Pods may not
 // be evicted is no error, but part of the Progress; an error means that the clusters
-// could not be asked.
+// could not be asked. With one, only the Evictions of the Progress count.
 func (d *Drainer) Step(ctx context.Context, req Request) (Progress, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
@@ -98,19 +98,19 @@ func (d *Drainer) Step(ctx context.Context, req Request) (Progress, error) {
 	// The library tells on every step what it skips.
 	quiet := ctrl.LoggerInto(ctx, ctrl.LoggerFrom(ctx).V(1))
 	pods, err := leaving(quiet, helper, req, evictor)
+	progress := Progress{Cordoned: cordon == cordonWritten, Evictions: evictor.counts}
 	if err != nil {
-		return Progress{}, err
+		return progress, err
 	}
-	progress := Progress{Cordoned: cordon == cordonWritten}
 	if len(pods.Pods()) == 0 {
 		return progress.counted(req.Previous, 0, 0), nil
 	}
 
 	result := evictor.run(quiet, func(ctx context.Context) drain.EvictionResult { return helper.EvictPods(ctx, pods) })
-	if evictor.err != nil {
-		return Progress{}, evictor.err
-	}
 	progress.Evictions = evictor.counts
+	if evictor.err != nil {
+		return progress, evictor.err
+	}
 	progress.BlockedBy = blockedBy(evictor.refusals, waitedFor(result))
 	progress = progress.counted(req.Previous, len(pods.Pods()), len(pods.Pods())-len(result.PodsNotFound))
 	if !progress.Drained {

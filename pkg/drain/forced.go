@@ -32,7 +32,7 @@ const (
 // second: zero would take the Pod out of the API while its processes still run. Pods
 // of DaemonSets, static Pods and those labelled to be left alone stay; Pods that are
 // terminating are not hurried, and not waited for where no kubelet ends them. It
-// returns within about a second and a half.
+// returns within about a second and a half. For an error see Step.
 func (d *Drainer) ForceStep(ctx context.Context, req Request, remaining time.Duration) (Progress, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
@@ -53,7 +53,7 @@ func (d *Drainer) ForceStep(ctx context.Context, req Request, remaining time.Dur
 		return evictor.deleteAll(ctx, pods, remaining)
 	})
 	if err := errors.Join(cordonErr, evictor.err); err != nil {
-		return Progress{}, err
+		return Progress{Evictions: evictor.counts}, err
 	}
 	progress := Progress{
 		Cordoned:  cordon == cordonWritten,
