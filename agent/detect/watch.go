@@ -24,7 +24,7 @@ type watch struct {
 }
 
 // scan looks at all processes, and between them at what the kernel tells, so that it can
-// take its time.
+// take its time. A loss that it comes to know of is left to catchUp, which follows.
 func (w *watch) scan(cause Cause) {
 	start := w.busy()
 	n, err := w.look.all(func(pid int, pattern string) { w.tell(pid, pattern, 0) }, w.changes)
@@ -32,9 +32,6 @@ func (w *watch) scan(cause Cause) {
 	w.fail(err)
 	if err == nil {
 		w.Observer.Scanned(cause, n, took)
-	}
-	if w.lost > 0 {
-		w.from.changes().wake()
 	}
 }
 
