@@ -38,6 +38,10 @@ type Options struct {
 	ForceFinalizerOnTimeout bool
 	JoinTimeout             time.Duration
 
+	// AgentImage is the image of the reclaim agent; without one there is no agent.
+	AgentImage      string
+	AgentPullSecret string
+
 	AllowedProviderGroups      []string
 	AllowNodeRestrictionLabels bool
 
@@ -186,6 +190,10 @@ func addLifecycleFlags(flags *pflag.FlagSet, env *environment, opts *Options) {
 	flags.StringSliceVar(&opts.AllowedProviderGroups, "allowed-provider-groups", nil,
 		"API groups that bootstrapSpec and infrastructureSpec may name "+
 			"(default bootstrap.cluster.x-k8s.io,infrastructure.cluster.x-k8s.io,k0smotron.io).")
+	flags.StringVar(&opts.AgentImage, "agent-image", env.text("RELATED_IMAGE_RECLAIM_AGENT", ""),
+		"Image of the reclaim agent; without one, killIfCommands have no effect. [RELATED_IMAGE_RECLAIM_AGENT]")
+	flags.StringVar(&opts.AgentPullSecret, "agent-pull-secret", env.text("AGENT_PULL_SECRET", ""),
+		"Secret in the agent's namespace of each workload cluster with which that image is pulled. [AGENT_PULL_SECRET]")
 	flags.BoolVar(&opts.AllowNodeRestrictionLabels, "allow-node-restriction-labels", false,
 		"Allow labels of the domain node-restriction.kubernetes.io in machineTemplate.")
 }

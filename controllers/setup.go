@@ -168,14 +168,17 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 		return err
 	}
 	gate := clusterapi.NewGate(mgr.GetClient())
+	agent := newReclaimAgent(mgr, opts, version)
 	reconciler := scheduledmachine.New(scheduledmachine.Options{
-		Clock:    opts.Clock,
-		Client:   mgr.GetClient(),
-		Live:     mgr.GetAPIReader(),
-		Machines: machine.NewObjects(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetRESTMapper()),
-		CAPI:     gate,
-		Recorder: mgr.GetEventRecorder("five-spot"),
-		Metrics:  telemetry,
+		Agents:       agent.arms,
+		Installation: agent.installation,
+		Clock:        opts.Clock,
+		Client:       mgr.GetClient(),
+		Live:         mgr.GetAPIReader(),
+		Machines:     machine.NewObjects(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetRESTMapper()),
+		CAPI:         gate,
+		Recorder:     mgr.GetEventRecorder("five-spot"),
+		Metrics:      telemetry,
 		Drainer: drain.New(opts.Clock, drain.Options{
 			Management:   mgr.GetClient(),
 			MarkKey:      v1alpha1.CordonedByAnnotation,
@@ -195,12 +198,15 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 	if err := reconciler.SetupWithManager(ctx, mgr, opts.Concurrency); err != nil {
 		return err
 	}
+	if err := agent.setup(mgr); err != nil {
+		return err
+	}
 	opts.Registry.MustRegister(metrics.NewMachines(whileLeading(mgr, reconciler.Phases)))
 
 	connect := kept(func(ctx context.Context) (*workload.Clusters, error) {
 		return workload.New(ctx, mgr, workload.Options{
 			SecretReader: mgr.GetAPIReader(),
-			Wanted:       reconciler.WantsCluster,
+			Wanted:       agent.orWanted(reconciler.WantsCluster), //nolint:contextcheck // clustercache gives it none.
 			UserAgent:    userAgent,
 			QPS:          opts.KubeAPIQPS,
 			Burst:        opts.KubeAPIBurst,
@@ -212,7 +218,10 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 		if err != nil {
 			return err
 		}
-		return reconciler.WatchClusterAPI(ctx, mgr.GetCache(), workloads)
+		if err := reconciler.WatchClusterAPI(ctx, mgr.GetCache(), workloads); err != nil {
+			return err
+		}
+		return agent.watch(workloads)
 	}
 	return gate.SetupWithManager(mgr, start, announceClusterAPI(mgr, opts, telemetry, reconciler.ReconcileAll))
 }

@@ -57,37 +57,6 @@ const (
 	maxPasses = 4
 )
 
-// Options are what a Reconciler needs.
-type Options struct {
-	Clock    clock.WithTicker
-	Client   client.Client // reads from the manager's cache
-	Live     client.Reader // reads from the API server
-	Machines *machine.Objects
-	CAPI     CAPI
-	Recorder events.EventRecorder
-	Metrics  *metrics.Metrics
-	Drainer  *drain.Drainer
-
-	// Shard is which objects belong to this instance.
-	Shard sharding.Shard
-
-	Settings   lifecycle.Settings
-	Validation machine.ValidateOptions
-}
-
-// CAPI tells whether Cluster API is there.
-type CAPI interface {
-	// Known is whether it was looked for Cluster API at all. Nothing is decided before
-	// that: a start would show every running machine as waiting for Cluster API.
-	Known() bool
-
-	// Ready is whether the API server serves Cluster API v1beta2 and it is watched.
-	Ready() bool
-
-	// MachinesImpossible is whether no Machine can exist, of any version.
-	MachinesImpossible() bool
-}
-
 // The spec is patched to add and release the finalizer and to disable a reclaimed
 // machine's schedule:
 //
@@ -122,9 +91,12 @@ type Reconciler struct {
 	recorder   events.EventRecorder
 	metrics    *metrics.Metrics
 	drainer    *drain.Drainer
+	agents     Agents // nil where there is no agent
 	shard      sharding.Shard
 	settings   lifecycle.Settings
 	validation machine.ValidateOptions
+
+	installation Installation
 
 	controller controller.Controller
 	all        chan event.GenericEvent
@@ -135,6 +107,7 @@ type Reconciler struct {
 	creations *creations
 	written   *written
 	announced *announced
+	armed     *armed
 }
 
 // New returns a Reconciler.
@@ -148,12 +121,16 @@ func New(opts Options) *Reconciler {
 		recorder:   opts.Recorder,
 		metrics:    opts.Metrics,
 		drainer:    opts.Drainer,
+		agents:     opts.Agents,
 		shard:      opts.Shard,
 		settings:   opts.Settings,
 		validation: opts.Validation,
 		creations:  newCreations(),
 		written:    newWritten(),
 		announced:  newAnnounced(),
+		armed:      newArmed(),
+
+		installation: opts.Installation,
 	}
 }
 
@@ -206,6 +183,7 @@ func (r *Reconciler) forget(uid types.UID) {
 	r.creations.Forget(uid)
 	r.written.Forget(uid)
 	r.announced.Forget(uid)
+	r.armed.Forget(uid)
 	r.metrics.Forget(uid)
 }
 

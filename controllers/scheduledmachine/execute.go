@@ -71,7 +71,7 @@ func (r *Reconciler) performOnNode(ctx context.Context, w *world, action lifecyc
 	case lifecycle.ActionDrainNode:
 		return r.drainNode(ctx, w, action)
 	case lifecycle.ActionArmReclaimAgent:
-		return agentUnavailable()
+		return r.armReclaimAgent(ctx, w)
 	}
 	return failed(fmt.Errorf("%w %s", errNoExecutor, action.Kind))
 }
@@ -154,12 +154,6 @@ func (r *Reconciler) patchObject(ctx context.Context, object, after *v1alpha1.Sc
 	r.written.Remember(object.UID, object.ResourceVersion, after.ResourceVersion)
 	after.DeepCopyInto(object)
 	return nil
-}
-
-// agentUnavailable is the outcome of arming an agent that this version does not have.
-func agentUnavailable() lifecycle.Outcome {
-	problem := &lifecycle.Problem{Reason: v1alpha1.ReclaimAgentUnavailableReason, Message: "This version does not install the reclaim agent"}
-	return lifecycle.Outcome{State: lifecycle.OutcomePending, Problem: problem}
 }
 
 func failed(err error) lifecycle.Outcome {

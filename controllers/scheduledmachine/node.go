@@ -17,8 +17,14 @@ import (
 	"github.com/finos/five-spot/pkg/nodetaint"
 )
 
-// drainRetry is when to go on with a drain of which a step failed.
-const drainRetry = 5 * time.Second
+const (
+	// drainRetry is when to go on with a drain of which a step failed.
+	drainRetry = 5 * time.Second
+
+	// nodeEffectTimeout bounds what takes several requests, so that a workload cluster
+	// that is slow to answer does not hold up the others.
+	nodeEffectTimeout = 1500 * time.Millisecond
+)
 
 // drainNode takes one step of the Node's drain.
 func (r *Reconciler) drainNode(ctx context.Context, w *world, action lifecycle.Action) lifecycle.Outcome {

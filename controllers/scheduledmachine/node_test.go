@@ -7,6 +7,8 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -26,7 +28,12 @@ var knownCAPI = clusterAPI{known: true, ready: true}
 // onNode serves the Node and the objects from a workload cluster in which the given
 // functions intercept.
 func (h *harness) onNode(funcs interceptor.Funcs, objs ...client.Object) {
-	h.workload = fake.NewClientBuilder().WithObjects(objs...).WithInterceptorFuncs(funcs).
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Node"), meta.RESTScopeRoot)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Pod"), meta.RESTScopeNamespace)
+	mapper.Add(appsv1.SchemeGroupVersion.WithKind("DaemonSet"), meta.RESTScopeNamespace)
+	mapper.Add(admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingAdmissionPolicy"), meta.RESTScopeRoot)
+	h.workload = fake.NewClientBuilder().WithRESTMapper(mapper).WithObjects(objs...).WithInterceptorFuncs(funcs).
 		WithIndex(&corev1.Pod{}, "spec.nodeName", func(obj client.Object) []string {
 			return []string{obj.(*corev1.Pod).Spec.NodeName}
 		}).Build()

@@ -51,12 +51,18 @@ const (
 	nodeIndex     = "status.nodeRef.name"
 )
 
+// clients are clients for workload clusters.
+type clients interface {
+	Client(ctx context.Context, cluster client.ObjectKey) (client.Client, error)
+	UncachedClient(ctx context.Context, cluster client.ObjectKey) (client.Client, error)
+}
+
 // clusters are the workload clusters.
 type clusters interface {
+	clients
 	Connect(cluster client.ObjectKey)
 	Tried(ctx context.Context, cluster client.ObjectKey) bool
 	Node(ctx context.Context, cluster client.ObjectKey, name, providerID string) (*corev1.Node, error)
-	Client(ctx context.Context, cluster client.ObjectKey) (client.Client, error)
 	WatchNodes(ctx context.Context, cluster client.ObjectKey, watcher clustercache.SourceWatcher[reconcile.Request],
 		toRequests func(ctx context.Context, node client.Object) []reconcile.Request) error
 }

@@ -12,7 +12,7 @@ func reclaimAgentReady(in Input) verdict {
 	last := in.old(v1alpha1.ReclaimAgentReadyCondition)
 	switch {
 	case armed != nil && armed.Problem != nil:
-		return problem(armed.Problem, v1alpha1.ReclaimAgentUnavailableReason)
+		return problem(armed.Problem, v1alpha1.ReclaimAgentPendingReason)
 	case armed != nil && armed.State == lifecycle.OutcomeFailed:
 		return no(v1alpha1.ReclaimAgentPendingReason, "The reclaim agent could not be armed; it is tried again")
 	case !o.Object.WantsReclaimAgent:

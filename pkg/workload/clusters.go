@@ -108,6 +108,22 @@ func (c *Clusters) Client(ctx context.Context, cluster client.ObjectKey) (client
 	return workloadClient, nil
 }
 
+// UncachedClient returns a client for the cluster that caches nothing. The error is
+// ErrNotConnected when the cluster cannot be reached.
+func (c *Clusters) UncachedClient(ctx context.Context, cluster client.ObjectKey) (client.Client, error) {
+	if c.cache.GetHealthCheckingState(ctx, cluster).ConsecutiveFailures >= failedProbes {
+		return nil, ErrNotConnected
+	}
+	uncached, err := c.cache.GetUncachedClient(ctx, cluster)
+	if errors.Is(err, clustercache.ErrClusterNotConnected) {
+		return nil, ErrNotConnected
+	}
+	if err != nil {
+		return nil, fmt.Errorf("failed to get a client for Cluster %s: %w", cluster, err)
+	}
+	return uncached, nil
+}
+
 // Tried is whether it was tried to connect to the cluster, with whatever success.
 func (c *Clusters) Tried(ctx context.Context, cluster client.ObjectKey) bool {
 	return !c.cache.GetHealthCheckingState(ctx, cluster).LastProbeTime.IsZero()
@@ -143,6 +159,23 @@ func (c *Clusters) WatchNodes(
 		return err
 	}
 	return c.fill(ctx, cluster, watcher)
+}
+
+// WatchDaemonSets makes the controller reconcile what toRequests maps a DaemonSet of the
+// cluster to. See WatchNodes.
+func (c *Clusters) WatchDaemonSets(
+	ctx context.Context,
+	cluster client.ObjectKey,
+	watcher clustercache.SourceWatcher[reconcile.Request],
+	toRequests func(ctx context.Context, daemonSet client.Object) []reconcile.Request,
+) error {
+	return c.watch(ctx, cluster, clustercache.WatcherOptions{
+		Name:         "reclaimagent-watchDaemonSets",
+		Watcher:      watcher,
+		Kind:         &appsv1.DaemonSet{},
+		EventHandler: handler.EnqueueRequestsFromMapFunc(toRequests),
+		Predicates:   []predicate.TypedPredicate[client.Object]{predicate.GenerationChangedPredicate{}},
+	})
 }
 
 // fill has what a drain reads beside Pods cached before there is one: a step has no time
