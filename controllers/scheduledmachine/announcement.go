@@ -177,7 +177,7 @@ func announceTimeouts(c change) []announcement {
 		switch timeout {
 		case lifecycle.TimeoutDrain, lifecycle.TimeoutShutdown:
 			all = append(all, warning(eventShutdownTimedOut, "ShutDown",
-				fmt.Sprintf("%s has passed: removing the machine without further waiting%s", timeout, blockedBy(c.before.Drain))))
+				fmt.Sprintf("%s has passed: removing the machine without further waiting%s", timeout, cutOff(c.before.Drain))))
 		case lifecycle.TimeoutFinalizer:
 			all = append(all, warning(eventFinalizerCleanupTimedOut, "Delete", "--finalizer-timeout has passed: "+c.decision.Message))
 		case lifecycle.TimeoutJoin:
@@ -194,11 +194,17 @@ func (c change) told(timeout lifecycle.Timeout) bool {
 	return lasting && c.before.Phase == c.after.Phase && c.before.Message == c.after.Message
 }
 
-func blockedBy(drain *v1alpha1.DrainStatus) string {
-	if drain == nil || len(drain.BlockedBy) == 0 {
+// cutOff tells what is left on the Node. Pods that take long to end block nothing, and
+// are only counted.
+func cutOff(drain *v1alpha1.DrainStatus) string {
+	if drain == nil || drain.PodsRemaining == 0 {
 		return ""
 	}
-	return "; still there: " + strings.Join(drain.BlockedBy, "; ")
+	text := fmt.Sprintf("; %d of %d Pods remain", drain.PodsRemaining, drain.PodsTotal)
+	if len(drain.BlockedBy) > 0 {
+		text += ", still there: " + strings.Join(drain.BlockedBy, "; ")
+	}
+	return text
 }
 
 func announceMachine(c change) []announcement {

@@ -135,11 +135,19 @@ func TestAnnouncements(t *testing.T) {
 		},
 		"a timeout cut Pods off, and which": {
 			before: func(s *v1alpha1.ScheduledMachineStatus) {
-				s.Drain = &v1alpha1.DrainStatus{BlockedBy: []string{"Pod shop/web-1: PodDisruptionBudget web"}}
+				s.Drain = &v1alpha1.DrainStatus{PodsTotal: 6, PodsRemaining: 2, BlockedBy: []string{"Pod shop/web-1: PodDisruptionBudget web"}}
 			},
 			timeouts: []lifecycle.Timeout{lifecycle.TimeoutDrain},
 			want:     []string{eventShutdownTimedOut},
-			note:     "nodeDrainTimeout has passed: removing the machine without further waiting; still there: Pod shop/web-1: PodDisruptionBudget web",
+			note:     "nodeDrainTimeout has passed: removing the machine without further waiting; 2 of 6 Pods remain, still there: Pod shop/web-1: PodDisruptionBudget web",
+		},
+		"a timeout cut Pods off that were terminating, which nothing blocks": {
+			before: func(s *v1alpha1.ScheduledMachineStatus) {
+				s.Drain = &v1alpha1.DrainStatus{PodsTotal: 6, PodsRemaining: 3}
+			},
+			timeouts: []lifecycle.Timeout{lifecycle.TimeoutShutdown},
+			want:     []string{eventShutdownTimedOut},
+			note:     "gracefulShutdownTimeout has passed: removing the machine without further waiting; 3 of 6 Pods remain",
 		},
 		"the finalizer and the join timeouts passed": {
 			timeouts: []lifecycle.Timeout{lifecycle.TimeoutFinalizer, lifecycle.TimeoutJoin},

@@ -2,7 +2,7 @@ package scheduledmachine
 
 import (
 	"context"
-	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -159,6 +159,13 @@ func marksFor(kind lifecycle.ActionKind) nodemark.Kinds {
 	}
 }
 
+// localAddress is our end of a connection in an error of the network.
+var localAddress = regexp.MustCompile(`\S+:\d+->`)
+
+// steady is the text of an error without the port that each connection has anew: the
+// same failure, met again, is not to be written as news.
+func steady(err error) string { return localAddress.ReplaceAllString(err.Error(), "") }
+
 // nodeFailed is the outcome of an effect in the workload cluster that failed. Unless
 // somebody else wrote first it is no error of the reconcile: the back-off after one could
 // let a boundary or a timeout pass unseen, and whatever is wrong in a workload cluster
@@ -171,7 +178,7 @@ func (r *Reconciler) nodeFailed(ctx context.Context, w *world, kind lifecycle.Ac
 	ctrl.LoggerFrom(ctx).Error(err, "Failed to act on the Node, trying again", "action", kind)
 	outcome := lifecycle.Outcome{
 		State:   lifecycle.OutcomeFailed,
-		Problem: &lifecycle.Problem{Message: fmt.Sprintf("%v; it is tried again", err)},
+		Problem: &lifecycle.Problem{Message: steady(err) + "; it is tried again"},
 		RetryAt: w.Now.Add(nodeRetry),
 	}
 	if kind == lifecycle.ActionDrainNode {

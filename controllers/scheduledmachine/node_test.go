@@ -3,6 +3,7 @@ package scheduledmachine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -280,4 +281,31 @@ func TestANodeThatCannotBeTaintedHoldsUpNoBoundary(t *testing.T) {
 		h.g.Expect(result.RequeueAfter).To(Equal(nodeRetry))
 	}
 	h.g.Expect(h.condition(v1alpha1.NodeTaintedCondition)).To(Equal("False/ApplyFailed"))
+}
+
+func TestAFailureThatIsMetAgainIsNotWrittenAgain(t *testing.T) {
+	t.Parallel()
+	for name, sm := range map[string]*v1alpha1.ScheduledMachine{"of a drain": drainingSM(nil), "of taints": deskSM(tainted)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t, knownCAPI, nil, sm, tradingCluster(), runningMachine(sm))
+			port := 40000
+			h.onNode(interceptor.Funcs{
+				Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+					port++
+					return fmt.Errorf("read tcp [fd00::1]:%d->10.0.0.2:6443: read: connection reset by peer", port)
+				},
+			}, readyNode(nil))
+			_, err := h.reconcile()
+			h.g.Expect(err).NotTo(HaveOccurred())
+			before := h.read().ResourceVersion
+			for range 5 {
+				h.clock.Step(drainRetry)
+				_, err := h.reconcile()
+				h.g.Expect(err).NotTo(HaveOccurred())
+			}
+			h.g.Expect(port).To(Equal(40006))
+			h.g.Expect(h.read().ResourceVersion).To(Equal(before))
+		})
+	}
 }

@@ -56,16 +56,20 @@ func causeText(e schedule.Evaluation) string {
 	return "No window is open"
 }
 
-// blockers names what kept a drain from completing.
+// blockers tells what kept a drain from completing.
 func blockers(drain *v1alpha1.DrainStatus) string {
-	if drain == nil || len(drain.BlockedBy) == 0 {
+	if drain == nil || drain.PodsRemaining == 0 {
 		return ""
+	}
+	text := fmt.Sprintf("; %d of %d Pods remain", drain.PodsRemaining, drain.PodsTotal)
+	if len(drain.BlockedBy) == 0 {
+		return text
 	}
 	shortened := make([]string, 0, maxNamed)
 	for _, pod := range drain.BlockedBy[:min(maxNamed, len(drain.BlockedBy))] {
 		shortened = append(shortened, quoted(pod))
 	}
-	return fmt.Sprintf("; %d of %d Pods remain, blocked: %s", drain.PodsRemaining, drain.PodsTotal, strings.Join(shortened, ", "))
+	return text + ", blocked: " + strings.Join(shortened, ", ")
 }
 
 func names(references []v1alpha1.ObjectReference) string {

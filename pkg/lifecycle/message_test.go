@@ -42,6 +42,12 @@ func TestMessagesNameTheirCause(t *testing.T) {
 			running(disabled, blocked, shutdown(windowClosed, "09:50:00", draining("09:50:00"))),
 			`spec.schedule.enabled is false; nodeDrainTimeout has passed; deleting the Machine without further drain; 2 of 5 Pods remain, blocked: "default/db-0: held by PodDisruptionBudget db"`,
 		},
+		"how many Pods were cut off that nothing blocked": {
+			running(disabled, shutdown(windowClosed, "09:50:00", draining("09:50:00")), func(o *Observation) {
+				o.Object.Drain = &v1alpha1.DrainStatus{PodsTotal: 5, PodsRemaining: 3}
+			}),
+			"spec.schedule.enabled is false; nodeDrainTimeout has passed; deleting the Machine without further drain; 3 of 5 Pods remain",
+		},
 		"the agent's reason": {running(reclaimRequested), `The Node asked to be reclaimed ("process-match: java"); removing the machine`},
 		"that Cluster API ignores the kill switch": {
 			running(killSwitch, pausedCluster, begun),
