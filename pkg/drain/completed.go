@@ -45,11 +45,18 @@ func completed(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
-// List leaves out what the library is not to see.
+// List reads Pods in large pages, and lists those that were read without the hidden ones
+// when there are any: where the API server is slow, a step has time for one request.
 func (e *evictor) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
-	err := e.Client.List(ctx, list, opts...)
-	if pods, ok := list.(*corev1.PodList); ok {
-		pods.Items = slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return e.hidden.Has(pod.UID) })
+	pods, ok := list.(*corev1.PodList)
+	switch {
+	case !ok:
+		return e.Client.List(ctx, list, opts...)
+	case e.hidden.Len() > 0:
+		*pods = corev1.PodList{Items: slices.DeleteFunc(e.listed, func(pod corev1.Pod) bool { return e.hidden.Has(pod.UID) })}
+		return nil
 	}
+	err := e.Client.List(ctx, pods, slices.Concat(opts, []client.ListOption{client.Limit(podPage)})...)
+	e.listed = slices.Concat(e.listed, pods.Items)
 	return err
 }

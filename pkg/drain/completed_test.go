@@ -1,7 +1,9 @@
 package drain_test
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -59,4 +61,23 @@ func TestPodsOfALaterOrderDoNotWaitForOneThatHasCompleted(t *testing.T) {
 	})).To(Succeed())
 	b.Expect(b.step(t.Context()).PodsTotal).To(BeEquivalentTo(1))
 	b.Expect(b.evicted).To(Equal([]string{"database"}))
+}
+
+// A step has no time for many pages where each takes most of a second.
+func TestASlowAPIServerIsAskedForAllPodsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		done := aPod("batch", labelled("wait-completed"), ended(corev1.PodSucceeded))
+		b := newBench(t, append(pods(150), aNode(cordoned(string(owner))), done)...)
+		b.list = func(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
+			if _, isPods := list.(*corev1.PodList); isPods {
+				limit := (&client.ListOptions{}).ApplyOptions(opts).Limit // 100 is what the library asks for.
+				pass(900 * time.Millisecond * time.Duration((150+limit)/limit))
+			}
+			return nil
+		}
+		progress := b.step(t.Context())
+		b.Expect(progress.PodsTotal).To(BeEquivalentTo(150))
+		b.Expect(progress.Evictions.Accepted).To(BeEquivalentTo(150))
+	})
 }

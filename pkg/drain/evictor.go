@@ -28,7 +28,8 @@ type evictor struct {
 	clock    clock.PassiveClock
 	attempts *attempts
 
-	// hidden are Pods that the library is not to see.
+	// listed are the Pods that were read, and hidden those that the library is not to see.
+	listed []corev1.Pod
 	hidden sets.Set[types.UID]
 
 	// stop ends the evictions of the step.
