@@ -6,6 +6,8 @@ IMAGE_NAME := five-spot
 IMG ?= $(IMAGE_NAME):v$(VERSION)
 # The image of the reclaim agent, likewise.
 AGENT_IMG ?= five-spot-reclaim-agent:v$(VERSION)
+# What gives it to the manager.
+AGENT_IMAGE_PATCH = {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"five-spot-controller-manager"},"spec":{"template":{"spec":{"containers":[{"name":"manager","env":[{"name":"RELATED_IMAGE_RECLAIM_AGENT","value":"$(AGENT_IMG)"}]}]}}}}
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
 KUBECTL ?= kubectl
@@ -182,10 +184,12 @@ uninstall: $$(KUSTOMIZE) ## Delete the CRDs, and with them every ScheduledMachin
 	"$(KUSTOMIZE)" build config/crd | $(KUBECTL) delete --ignore-not-found -f -
 
 .PHONY: deploy
-deploy: $$(KUSTOMIZE) ## Install the CRDs and the manager with the image IMG into the current cluster.
+deploy: $$(KUSTOMIZE) ## Install the CRDs and the manager with the images IMG and AGENT_IMG into the current cluster.
 	@rm -rf "$(LOCALBIN)/deploy" && mkdir -p "$(LOCALBIN)/deploy"
+	@# The agent's image is the value of a variable, which "edit set image" does not reach.
 	@cd "$(LOCALBIN)/deploy" && "$(KUSTOMIZE)" create --resources ../../config/default && \
-		"$(KUSTOMIZE)" edit set image $(IMAGE_NAME)=$(IMG)
+		"$(KUSTOMIZE)" edit set image $(IMAGE_NAME)=$(IMG) && \
+		"$(KUSTOMIZE)" edit add patch --kind Deployment --name five-spot-controller-manager --patch '$(AGENT_IMAGE_PATCH)'
 	"$(KUSTOMIZE)" build "$(LOCALBIN)/deploy" | $(KUBECTL) apply --server-side -f -
 
 .PHONY: undeploy

@@ -1,0 +1,82 @@
+package manifests_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// agentImage is the variable that tells the manager which agent to install.
+const agentImage = "RELATED_IMAGE_RECLAIM_AGENT"
+
+func TestTheManifestsNameBothImagesAndNoRegistry(t *testing.T) {
+	t.Parallel()
+	needServer(t)
+	manager := managerIn(t, []byte(kubectl(t, "", "kustomize", filepath.Join(root, "config", "default"))))
+	g := NewWithT(t)
+	g.Expect(manager.Image).To(Equal("five-spot:v0.1.0"))
+	g.Expect(manager.Env).To(ContainElement(corev1.EnvVar{Name: agentImage, Value: "five-spot-reclaim-agent:v0.1.0"}))
+}
+
+// What "make deploy" would apply has the images that it was given, each in its place, and
+// all else as the manifests have it.
+func TestDeployTakesBothImages(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("may have to build kustomize")
+	}
+	g := NewWithT(t)
+	rendered := filepath.Join(t.TempDir(), "rendered.yaml")
+	kubectl := filepath.Join(t.TempDir(), "kubectl")
+	g.Expect(os.WriteFile(kubectl, []byte("#!/bin/sh\nexec cat > '"+rendered+"'\n"), 0o700)).To(Succeed()) //nolint:gosec // It is a program.
+
+	const image, agent = "registry.example.com:5000/team/five-spot@sha256:0123", "registry.example.com/five-spot-agent:v9"
+	cmd := exec.CommandContext(t.Context(), "make", "deploy", "IMG="+image, "AGENT_IMG="+agent, "KUBECTL="+kubectl)
+	cmd.Dir = root
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, "MAKE") && !strings.HasPrefix(variable, "MFLAGS=") {
+			cmd.Env = append(cmd.Env, variable)
+		}
+	}
+	out, err := cmd.CombinedOutput()
+	g.Expect(err).NotTo(HaveOccurred(), string(out))
+
+	text, err := os.ReadFile(rendered)
+	g.Expect(err).NotTo(HaveOccurred())
+	manager := managerIn(t, text)
+	g.Expect(manager.Image).To(Equal(image))
+	g.Expect(manager.Env).To(ConsistOf(
+		HaveField("Name", "POD_NAME"), HaveField("Name", "POD_NAMESPACE"),
+		corev1.EnvVar{Name: "ENABLE_LEADER_ELECTION", Value: "true"},
+		corev1.EnvVar{Name: "LEASE_NAME", Value: "5spot-leader"},
+		corev1.EnvVar{Name: agentImage, Value: agent},
+	))
+	g.Expect(bytes.Count(text, []byte("kind: CustomResourceDefinition"))).To(Equal(2))
+}
+
+// managerIn is the container of the manager among manifests.
+func managerIn(t *testing.T, manifests []byte) corev1.Container {
+	t.Helper()
+	for document := range bytes.SplitSeq(manifests, []byte("\n---\n")) {
+		deployment := &appsv1.Deployment{}
+		if !bytes.Contains(document, []byte("kind: Deployment")) {
+			continue
+		}
+		if err := yaml.UnmarshalStrict(document, deployment); err != nil {
+			t.Fatal(err)
+		}
+		if containers := deployment.Spec.Template.Spec.Containers; len(containers) == 1 {
+			return containers[0]
+		}
+	}
+	t.Fatal("there is no Deployment with one container")
+	return corev1.Container{}
+}
