@@ -249,6 +249,20 @@ func TestWhatWasFoundBeforeIsGoneWhenSomethingElseIsLookedFor(t *testing.T) {
 	g.Expect(w.Found()).To(BeEmpty())
 }
 
+func TestWhatIsFoundTooLateIsNotTold(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	w := newWorld(t, ModePoll)
+	w.Arm(commands("idea"), 0)
+	late := &watch{Detector: w.Detector, arming: w.arming}
+	late.tell(1, "idea", 0)
+	g.Expect(w.Found()).To(Receive())
+	w.Arm(nil, 0)
+	late.tell(2, "idea", 0)
+	g.Expect(w.Found()).NotTo(Receive())
+	g.Expect(w.seen.now().Matches).To(HaveLen(1))
+}
+
 func TestADetectorWhoseProcIsMissingIsNotHealthyUntilItIsThere(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
