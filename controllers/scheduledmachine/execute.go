@@ -63,6 +63,8 @@ func (r *Reconciler) perform(ctx context.Context, w *world, action lifecycle.Act
 }
 
 func (r *Reconciler) performOnNode(ctx context.Context, w *world, action lifecycle.Action) lifecycle.Outcome {
+	ctx, cancel := context.WithTimeout(ctx, nodeEffectTimeout)
+	defer cancel()
 	switch action.Kind { //nolint:exhaustive // The others are performed above.
 	case lifecycle.ActionResetNode, lifecycle.ActionUncordonNode, lifecycle.ActionForgetReclaim:
 		return r.clearMarks(ctx, w, action.Kind)

@@ -21,8 +21,8 @@ const (
 	// drainRetry is when to go on with a drain of which a step failed.
 	drainRetry = 5 * time.Second
 
-	// nodeEffectTimeout bounds what takes several requests, so that a workload cluster
-	// that is slow to answer does not hold up the others.
+	// nodeEffectTimeout bounds each effect on a Node, so that a workload cluster that is
+	// slow to answer does not hold up the others.
 	nodeEffectTimeout = 1500 * time.Millisecond
 )
 

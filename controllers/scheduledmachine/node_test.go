@@ -309,3 +309,37 @@ func TestAFailureThatIsMetAgainIsNotWrittenAgain(t *testing.T) {
 		})
 	}
 }
+
+// A workload cluster that takes requests and answers none must not keep the others waiting.
+func TestNoRequestToANodeWaitsForLong(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		sm   func(*v1alpha1.ScheduledMachine)
+		node func(*corev1.Node)
+	}{
+		"to taint it": {sm: tainted},
+		"to uncordon it": {sm: active, node: func(n *corev1.Node) {
+			n.Spec.Unschedulable = true
+			n.Annotations = map[string]string{v1alpha1.CordonedByAnnotation: "sm-uid"}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sm := deskSM(test.sm)
+			h := newHarness(t, knownCAPI, nil, sm, tradingCluster(), runningMachine(sm))
+			waits := time.Hour
+			h.onNode(interceptor.Funcs{
+				Patch: func(ctx context.Context, _ client.WithWatch, _ client.Object, _ client.Patch, _ ...client.PatchOption) error {
+					if deadline, bounded := ctx.Deadline(); bounded {
+						waits = time.Until(deadline)
+					}
+					return context.DeadlineExceeded
+				},
+			}, readyNode(test.node))
+			result, err := h.reconcile()
+			h.g.Expect(err).NotTo(HaveOccurred())
+			h.g.Expect(waits).To(BeNumerically("<=", nodeEffectTimeout))
+			h.g.Expect(result.RequeueAfter).To(Equal(nodeRetry))
+		})
+	}
+}
