@@ -5,7 +5,9 @@ import (
 
 	. "github.com/onsi/gomega"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -31,6 +33,10 @@ func constraints(s *cluster) func() {
 	s.Expect(err).NotTo(HaveOccurred())
 	return func() {
 		s.Expect(envtest.UninstallCRDs(server.Config, installed)).To(Succeed())
+		s.Eventually(func() bool {
+			_, err := s.as(server.Config).RESTMapper().RESTMapping(schema.GroupKind{Group: crd.Spec.Group, Kind: crd.Spec.Names.Kind})
+			return meta.IsNoMatchError(err)
+		}).WithTimeout(patience).Should(BeTrue())
 	}
 }
 
