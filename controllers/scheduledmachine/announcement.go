@@ -155,6 +155,9 @@ func announceOutcomes(c change) []announcement {
 				all = append(all, normal(eventMachineCreated, "Create", "Created Machine "+c.object.Name+": "+c.decision.Message))
 			}
 		case lifecycle.ActionDeleteMachine:
+			if c.machine.Deleting {
+				continue // It was only hurried.
+			}
 			all = append(all, normal(eventMachineDeleted, "Delete", "Deleted Machine "+c.object.Name+": "+c.decision.Message))
 		case lifecycle.ActionDisableSchedule:
 			all = append(all, normal(eventReclaimDisabledSchedule, "Disable",

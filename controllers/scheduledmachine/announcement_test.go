@@ -133,6 +133,15 @@ func TestAnnouncements(t *testing.T) {
 			outcomes: []lifecycle.Outcome{outcome(lifecycle.ActionDisableSchedule)},
 			want:     []string{eventReclaimDisabledSchedule},
 		},
+		"the Machine was deleted": {
+			machine:  lifecycle.Machine{Exists: true},
+			outcomes: []lifecycle.Outcome{outcome(lifecycle.ActionDeleteMachine)},
+			want:     []string{eventMachineDeleted},
+		},
+		"a deletion that is under way was hurried, which is not another one": {
+			machine:  lifecycle.Machine{Exists: true, Deleting: true},
+			outcomes: []lifecycle.Outcome{outcome(lifecycle.ActionDeleteMachine)},
+		},
 		"a timeout cut Pods off, and which": {
 			before: func(s *v1alpha1.ScheduledMachineStatus) {
 				s.Drain = &v1alpha1.DrainStatus{PodsTotal: 6, PodsRemaining: 2, BlockedBy: []string{"Pod shop/web-1: PodDisruptionBudget web"}}

@@ -73,13 +73,15 @@ func drainOutcome(now time.Time, progress drain.Progress) lifecycle.Outcome {
 	outcome := lifecycle.Outcome{
 		State:   lifecycle.OutcomePending,
 		Changed: progress.Cordoned,
-		Drain: &v1alpha1.DrainStatus{
+		Drained: progress.Drained,
+		RetryAt: now.Add(progress.RetryAfter),
+	}
+	if counted := progress.PodsTotal > 0 || progress.Drained; counted {
+		outcome.Drain = &v1alpha1.DrainStatus{
 			PodsTotal:     progress.PodsTotal,
 			PodsRemaining: progress.PodsRemaining,
 			BlockedBy:     progress.BlockedBy,
-		},
-		Drained: progress.Drained,
-		RetryAt: now.Add(progress.RetryAfter),
+		}
 	}
 	if progress.Drained {
 		outcome.State, outcome.Changed = lifecycle.OutcomeDone, true

@@ -343,3 +343,19 @@ func TestNoRequestToANodeWaitsForLong(t *testing.T) {
 		})
 	}
 }
+
+func TestAStepThatCountedNothingTellsNoNumbers(t *testing.T) {
+	t.Parallel()
+	sm := drainingSM(nil)
+	h := newHarness(t, knownCAPI, nil, sm, tradingCluster(), runningMachine(sm))
+	h.onNode(interceptor.Funcs{
+		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+			return apierrors.NewConflict(corev1.Resource("nodes"), "desk-7-node", errors.New("the Node has changed"))
+		},
+	}, readyNode(nil))
+	result, err := h.reconcile()
+	h.g.Expect(err).NotTo(HaveOccurred())
+	h.g.Expect(result.RequeueAfter).To(Equal(time.Second))
+	h.g.Expect(h.read().Status.Drain).To(BeNil())
+	h.g.Expect(meta.FindStatusCondition(h.read().Status.Conditions, v1alpha1.DrainedCondition).Message).To(Equal("Pods are being evicted from the Node"))
+}
