@@ -94,10 +94,7 @@ func (r *Reconciler) agentMissing(ctx context.Context, cluster client.ObjectKey,
 		err = provision.ErrPolicyUnsupported
 	}
 	if err == nil {
-		err = r.installation.Problem(cluster)
-	}
-	if err == nil {
-		err = cached.Get(ctx, provision.DaemonSetKey(namespace), &appsv1.DaemonSet{})
+		err = r.agentProblem(ctx, cluster, cached, namespace)
 	}
 	switch {
 	case err == nil:
@@ -113,6 +110,22 @@ func (r *Reconciler) agentMissing(ctx context.Context, cluster client.ObjectKey,
 		outcome := pendingAgent(v1alpha1.ReclaimAgentPendingReason, fmt.Sprintf("The reclaim agent could not be installed: %v", err))
 		return &outcome
 	}
+}
+
+// agentProblem is why there is no agent to arm; nil if there is one. One that somebody
+// installed by hand will do, with the policy that comes with it.
+func (r *Reconciler) agentProblem(ctx context.Context, cluster client.ObjectKey, cached client.Client, namespace string) error {
+	problem := r.installation.Problem(cluster)
+	if problem != nil && !errors.Is(problem, provision.ErrForeign) {
+		return problem
+	}
+	daemonSet := &appsv1.DaemonSet{}
+	err := cached.Get(ctx, provision.DaemonSetKey(namespace), daemonSet)
+	byHand := err == nil && daemonSet.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByFiveSpot
+	if problem != nil && !byHand {
+		return problem
+	}
+	return err
 }
 
 func (r *Reconciler) arm(ctx context.Context, w *world, uncached client.Client, namespace string) lifecycle.Outcome {

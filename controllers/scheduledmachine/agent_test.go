@@ -3,6 +3,7 @@ package scheduledmachine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -61,7 +62,10 @@ func reclaimable(sm *v1alpha1.ScheduledMachine) {
 
 func agentDaemonSet() *appsv1.DaemonSet {
 	key := provision.DaemonSetKey(agentNamespace)
-	return &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+	return &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{
+		Namespace: key.Namespace, Name: key.Name,
+		Labels: map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByFiveSpot},
+	}}
 }
 
 func newAgentHarness(t *testing.T, sm *v1alpha1.ScheduledMachine, agents *fakeAgents, objs ...client.Object) *harness {
@@ -97,6 +101,17 @@ func TestTheAgentIsArmedAndThenLeftAlone(t *testing.T) {
 	h.clock.Step(2 * time.Minute)
 	h.reconcileTo(t)
 	h.g.Expect(agents.asked).To(HaveLen(4))
+}
+
+func TestAnAgentThatWasInstalledByHandIsArmed(t *testing.T) {
+	t.Parallel()
+	agents, byHand := &fakeAgents{}, agentDaemonSet()
+	byHand.Labels[v1alpha1.ManagedByLabel] = "kustomize"
+	h := newAgentHarness(t, deskSM(reclaimable), agents, readyNode(nil), byHand)
+	h.installation = fakeInstallation{fmt.Errorf("DaemonSet x %w", provision.ErrForeign)}
+	h.reconcileTo(t)
+	h.g.Expect(agents.asked).To(Equal([]string{"arm 5spot-system", "ready?"}))
+	h.g.Expect(h.condition(v1alpha1.ReclaimAgentReadyCondition)).To(Equal("True/Armed"))
 }
 
 func TestALabelThatWasTakenOffIsPutBack(t *testing.T) {
@@ -138,6 +153,14 @@ func TestWhatKeepsTheAgentFromWatching(t *testing.T) {
 		"it could not be installed": {
 			agents: &fakeAgents{}, installation: fakeInstallation{errors.New("DaemonSet five-spot-reclaim-agent exists")},
 			objs: []client.Object{agentDaemonSet()}, want: "False/Pending", message: "DaemonSet five-spot-reclaim-agent exists",
+		},
+		"somebody else has an object of its name": {
+			agents: &fakeAgents{}, installation: fakeInstallation{fmt.Errorf("ClusterRole x %w", provision.ErrForeign)},
+			want: "False/Pending", message: "ClusterRole x exists and is not labelled",
+		},
+		"somebody else has an object of its name, of which the rest is there": {
+			agents: &fakeAgents{}, installation: fakeInstallation{fmt.Errorf("ClusterRole x %w", provision.ErrForeign)},
+			objs: []client.Object{agentDaemonSet()}, want: "False/Pending", message: "ClusterRole x exists and is not labelled",
 		},
 		"the workload cluster is too old": {
 			agents: &fakeAgents{}, installation: fakeInstallation{provision.ErrPolicyUnsupported},
