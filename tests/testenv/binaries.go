@@ -21,6 +21,7 @@ const (
 	Kubectl               = "kubectl"
 	KubeControllerManager = "kube-controller-manager"
 	KubeScheduler         = "kube-scheduler"
+	Kubelet               = "kubelet"
 )
 
 // downloadTimeout bounds the attempt to download: without a network the build

@@ -34,6 +34,7 @@ var packages = map[string]origin{
 	Kubectl:               {"controlplane", "k8s.io/kubernetes/cmd/kubectl", 2},
 	KubeControllerManager: {"controlplane", "k8s.io/kubernetes/cmd/kube-controller-manager", 2},
 	KubeScheduler:         {"controlplane", "k8s.io/kubernetes/cmd/kube-scheduler", 1},
+	Kubelet:               {"controlplane", "k8s.io/kubernetes/cmd/kubelet", 3},
 	Kwok:                  {"kwok", "sigs.k8s.io/kwok/cmd/kwok", 2},
 }
 

@@ -40,6 +40,10 @@ type ControlPlaneOptions struct {
 	// ExtraArgs are further arguments of kube-apiserver, by flag name without dashes.
 	ExtraArgs map[string][]string
 
+	// Address and Port are where the API server listens. Without them that is a free
+	// port of the loopback device, which no Pod with a network of its own can reach.
+	Address, Port string
+
 	// Log is for progress; nil discards it.
 	Log io.Writer
 }
@@ -151,6 +155,7 @@ func (cp *ControlPlane) configure(opts ControlPlaneOptions) error {
 			return fmt.Errorf("failed to create a folder for the control plane: %w", err)
 		}
 	}
+	server.SecureServing.Address, server.SecureServing.Port = opts.Address, opts.Port
 	args := server.Configure()
 	if opts.Controllers {
 		args.Disable("disable-admission-plugins").Set("authorization-mode", "Node,RBAC")
