@@ -22,7 +22,7 @@ type reclaimAgent struct {
 }
 
 func newReclaimAgent(mgr ctrl.Manager, opts Options, version string) reclaimAgent {
-	options := reclaimagent.Options{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), ManagerNamespace: opts.PodNamespace}
+	options := reclaimagent.Options{Clock: opts.Clock, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), ManagerNamespace: opts.PodNamespace}
 	if opts.AgentImage == "" {
 		return reclaimAgent{installation: reclaimagent.New(options)}
 	}

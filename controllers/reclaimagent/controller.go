@@ -16,6 +16,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -28,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/controllers/fairqueue"
 	"github.com/finos/five-spot/pkg/reclaim/provision"
 	"github.com/finos/five-spot/pkg/workload"
 )
@@ -68,6 +71,9 @@ type installer interface {
 
 // Options are what a Reconciler needs.
 type Options struct {
+	// Clock tells when to look again.
+	Clock clock.WithTicker
+
 	// Client reads ScheduledMachines from the manager's cache, which is indexed by
 	// spec.clusterName.
 	Client client.Reader
@@ -114,7 +120,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named(controllerName).
 		Watches(&v1alpha1.ScheduledMachine{}, handler.EnqueueRequestsFromMapFunc(toCluster),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{ReconciliationTimeout: passTimeout}).
+		WithOptions(controller.Options{
+			ReconciliationTimeout: passTimeout,
+			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+				return fairqueue.NewWithClock(r.opts.Clock, name, limiter)
+			},
+		}).
 		Build(r)
 	if err != nil {
 		return fmt.Errorf("failed to set up the controller of the reclaim agent: %w", err)

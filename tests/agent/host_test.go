@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -118,10 +117,8 @@ func (h *host) connect(account *corev1.ServiceAccount) {
 		},
 	}
 	h.create(pod)
-	token := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID},
-	}}
-	h.Expect(admin.SubResource("token").Create(h.Context(), account, token)).To(Succeed())
+	token, err := testenv.PodToken(h.Context(), admin, pod)
+	h.Expect(err).NotTo(HaveOccurred())
 
 	address, _, err := net.SplitHostPort(server.Address())
 	h.Expect(err).NotTo(HaveOccurred())
@@ -130,7 +127,7 @@ func (h *host) connect(account *corev1.ServiceAccount) {
 	h.Cleanup(func() { _ = h.proxy.Close() })
 	h.config = rest.AnonymousClientConfig(server.Config)
 	h.config.Host = "https://" + h.proxy.Address()
-	h.config.BearerToken = token.Status.Token
+	h.config.BearerToken = token
 	h.kubeconfig, err = server.WriteKubeconfig(h.config, h.node)
 	h.Expect(err).NotTo(HaveOccurred())
 }

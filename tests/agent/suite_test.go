@@ -8,9 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -75,7 +73,7 @@ func TestMain(m *testing.M) {
 }
 
 func start(ctx context.Context, folder string) (err error) {
-	if binary, err = buildAgent(ctx, folder); err != nil {
+	if binary, err = testenv.BuildAgent(ctx, folder); err != nil {
 		return err
 	}
 	if server, err = testenv.Start(ctx, testenv.ControlPlaneOptions{Name: "agent", Log: os.Stderr}); err != nil {
@@ -85,22 +83,6 @@ func start(ctx context.Context, folder string) (err error) {
 		return err
 	}
 	return admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
-}
-
-// buildAgent builds the agent as it is shipped.
-func buildAgent(ctx context.Context, folder string) (string, error) {
-	root, err := testenv.SourceRoot(ctx)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(folder, "five-spot-reclaim-agent")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./agent")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("failed to build the agent: %w: %s", err, out)
-	}
-	return path, nil
 }
 
 func needServer(t *testing.T) {
