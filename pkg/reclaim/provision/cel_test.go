@@ -60,7 +60,7 @@ func compiled(t *testing.T, version string) (conditions, validations, messages p
 	declared := plugincel.OptionalVariableDeclarations{HasAuthorizer: true}
 	for _, variable := range policy.Spec.Variables {
 		accessor := &validating.Variable{Name: variable.Name, Expression: variable.Expression}
-		g.Expect(compiler.CompileAndStoreVariable(accessor, declared, environment.NewExpressions).Error).To(BeNil(), variable.Name)
+		g.Expect(compiler.CompileAndStoreVariable(accessor, declared, environment.NewExpressions).Error).ToNot(HaveOccurred(), variable.Name)
 	}
 	var asked, judged, said []plugincel.ExpressionAccessor
 	for i := range policy.Spec.MatchConditions {
