@@ -25,10 +25,10 @@ var (
 	unansweredBackOff = wait.Backoff{Duration: 5 * time.Second, Factor: 2, Steps: 10, Cap: time.Minute}
 )
 
-// attempt is what is remembered of a Pod that could not be evicted.
+// attempt is what is remembered of a Pod that could not be evicted, or not in time.
 type attempt struct {
-	// err is the answer, and refusal what it says to people; empty when it is no
-	// refusal.
+	// err is the answer, nil when the Pod is on its way; refusal is what it says to
+	// people, empty when it is no refusal.
 	err     error
 	refusal string
 
@@ -93,7 +93,8 @@ func (a *attempts) answered(ctx context.Context, uid types.UID, now time.Time, e
 	a.late = a.late.with(is)
 	switch is {
 	case accepted, gone:
-		delete(a.pods, uid)
+		// A step that read the Pods before this answer need not ask again.
+		a.pods[uid] = &attempt{notBefore: now.Add(stepTimeout)}
 	case refused, busy:
 		a.remember(uid, now, attempt{err: err, refusal: refusal, delays: refusedBackOff}, 0)
 	case unanswered, unreachable:

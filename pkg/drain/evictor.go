@@ -83,7 +83,9 @@ func (e *evictor) retryAfter(recheck time.Duration) time.Duration {
 func (e *evictor) take(ctx context.Context, pod *corev1.Pod, request func(context.Context) error) error {
 	start := e.clock.Now()
 	if last := e.attempts.held(pod.UID, start); last != nil {
-		e.wait(last.notBefore.Sub(start))
+		if last.err != nil {
+			e.wait(last.notBefore.Sub(start))
+		}
 		e.refuse(pod, last.refusal)
 		return last.err
 	}

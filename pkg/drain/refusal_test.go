@@ -179,7 +179,7 @@ func TestTheEndOfAStepBreaksNoEvictionOff(t *testing.T) {
 	}{
 		"that is accepted later": {late: drain.Evictions{Accepted: 1}, asked: 1},
 		"that is refused later":  {answer: budgetExhausted("held"), late: drain.Evictions{Refused: 1}, asked: 1},
-		"of a Pod that has gone": {answer: apierrors.NewNotFound(podResource, "web"), asked: 2},
+		"of a Pod that has gone": {answer: apierrors.NewNotFound(podResource, "web"), asked: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -209,6 +209,32 @@ func TestTheEndOfAStepBreaksNoEvictionOff(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAPodWhoseEvictionWasAcceptedInBetweenIsNotEvictedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, append(pods(2), aNode())...)
+		slow := time.Duration(0)
+		b.evict = func(_ context.Context, pod *corev1.Pod) error {
+			if pod.Name == "pod-00" {
+				pass(slow)
+				return budgetExhausted("held")
+			}
+			pass(1200 * time.Millisecond)
+			return nil
+		}
+		b.step(t.Context())
+		pass(100 * time.Millisecond)
+		slow = 300 * time.Millisecond
+		// It reads the Pods before pod-01 is accepted, and comes to it afterwards.
+		progress := b.step(t.Context())
+		synctest.Wait()
+		b.Expect(b.evicted).To(Equal([]string{"pod-00", "pod-01", "pod-00"}))
+		b.Expect(progress.PodsRemaining).To(BeEquivalentTo(2))
+		pass(2 * time.Second)
+		b.Expect(b.step(t.Context()).Evictions.Accepted).To(Equal(1))
+	})
 }
 
 func TestAStepAsAWholeIsBounded(t *testing.T) {

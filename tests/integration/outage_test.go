@@ -105,7 +105,7 @@ var _ = Describe("A workload cluster that fails during a shutdown", func() {
 		started := shutdownStarted(ctx, sm)
 		expectCondition(ctx, sm, v1alpha1.DrainedCondition, "False/WorkloadClusterUnreachable")
 		expectCondition(ctx, sm, v1alpha1.WorkloadClusterReachableCondition, "False/NotConnected")
-		Expect(statusOf(ctx, sm).Message).To(ContainSubstring(started.Add(5 * time.Minute).Format(time.RFC3339)))
+		Eventually(func() string { return statusOf(ctx, sm).Message }).Should(ContainSubstring(started.Add(5 * time.Minute).Format(time.RFC3339)))
 		// What a process leaves that stopped in mid-drain.
 		changeNode(ctx, nodeName(sm), func(n *corev1.Node) {
 			n.Spec.Unschedulable = true
