@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/reclaim"
 )
 
 var (
@@ -57,7 +58,7 @@ func TestShownCommandsWork(t *testing.T) {
 	needServer(t)
 	createShown(t)
 	ran := 0
-	for _, path := range []string{"install.md", "observe.md", "troubleshooting.md"} {
+	for _, path := range []string{"emergency-reclaim.md", "install.md", "observe.md", "troubleshooting.md"} {
 		page, err := os.ReadFile(filepath.Join(root, "docs", "operations", path))
 		if err != nil {
 			t.Fatal(err)
@@ -82,7 +83,9 @@ func createShown(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
 	node := createNode(t, "commands")
-	node.Annotations = map[string]string{v1alpha1.CordonedByAnnotation: "1", v1alpha1.AppliedTaintsAnnotation: "[]"}
+	node.Labels = map[string]string{v1alpha1.ReclaimAgentLabel: v1alpha1.ReclaimAgentEnabled}
+	node.Annotations = reclaim.Matched("x", time.Now()).Annotations()
+	node.Annotations[v1alpha1.CordonedByAnnotation], node.Annotations[v1alpha1.AppliedTaintsAnnotation] = "1", "[]"
 	node.Spec.Unschedulable = true
 	node.Spec.Taints = []corev1.Taint{{Key: "bank/only", Value: "yes", Effect: corev1.TaintEffectNoSchedule}}
 	g.Expect(admin.Update(t.Context(), node)).To(Succeed())
@@ -114,6 +117,7 @@ func fullStatus() v1alpha1.ScheduledMachineStatus {
 		InfrastructureRef: &v1alpha1.ObjectReference{
 			APIVersion: "v1", Kind: "RemoteMachine", Name: "commands",
 		},
+		RecentReclaims:    []metav1.Time{now},
 		AppliedNodeTaints: []v1alpha1.NodeTaint{{Key: "bank/only", Effect: corev1.TaintEffectNoSchedule}},
 	}
 	for _, condition := range v1alpha1.ConditionTypes() {
