@@ -81,13 +81,22 @@ func (e *evictor) retryAfter(recheck time.Duration) time.Duration {
 // charges an eviction to the PodDisruptionBudget and then deletes the Pod: a client that
 // goes away in between leaves the budget used up for minutes, and the Pod there.
 func (e *evictor) take(ctx context.Context, pod *corev1.Pod, request func(context.Context) error) error {
+	answer, err := e.ask(ctx, pod, request)
+	if answer == nil {
+		return err
+	}
+	return e.await(ctx, pod, answer)
+}
+
+// ask sends the request, unless the Pod is held back: then it returns why.
+func (e *evictor) ask(ctx context.Context, pod *corev1.Pod, request func(context.Context) error) (<-chan error, error) {
 	start := e.clock.Now()
 	if last := e.attempts.held(pod.UID, start); last != nil {
 		if last.err != nil {
 			e.wait(last.notBefore.Sub(start))
 		}
 		e.refuse(pod, last.refusal)
-		return last.err
+		return nil, last.err
 	}
 	answer := make(chan error, 1)
 	go func() {
@@ -95,6 +104,11 @@ func (e *evictor) take(ctx context.Context, pod *corev1.Pod, request func(contex
 		defer cancel()
 		answer <- request(ctx)
 	}()
+	return answer, nil
+}
+
+// await takes the answer, if it comes before the end of the step.
+func (e *evictor) await(ctx context.Context, pod *corev1.Pod, answer <-chan error) error {
 	select {
 	case err := <-answer:
 		e.note(ctx, pod, err)

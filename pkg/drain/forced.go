@@ -20,6 +20,9 @@ const (
 	// podPage is how many Pods are read at a time: as many as most Nodes have.
 	podPage = 500
 
+	// deletedAtOnce is how many Pods are deleted at the same time.
+	deletedAtOnce = 10
+
 	// nodeNameField selects the Pods of a Node.
 	nodeNameField = "spec.nodeName"
 
@@ -66,22 +69,29 @@ func (d *Drainer) ForceStep(ctx context.Context, req Request, remaining time.Dur
 	return progress, nil
 }
 
-// deleteAll deletes the Pods that are not terminating, as long as there is time.
+// deleteAll deletes the Pods that are not terminating, as long as there is time: several
+// at once, or a slow API server would leave most of them no time to end.
 func (e *evictor) deleteAll(ctx context.Context, pods []corev1.Pod, remaining time.Duration) drain.EvictionResult {
 	var result drain.EvictionResult
-	for i := range pods {
-		pod := &pods[i]
+	for some := range slices.Chunk(pods, deletedAtOnce) {
 		if ctx.Err() != nil {
 			break
 		}
-		if !pod.DeletionTimestamp.IsZero() {
-			continue
+		answers := make([]<-chan error, len(some))
+		for i := range some {
+			if pod := &some[i]; pod.DeletionTimestamp.IsZero() {
+				answers[i], _ = e.ask(ctx, pod, func(ctx context.Context) error {
+					return e.Delete(ctx, pod, client.GracePeriodSeconds(forcedGrace(pod, remaining)), client.Preconditions{UID: &pod.UID})
+				})
+			}
 		}
-		err := e.take(ctx, pod, func(ctx context.Context) error {
-			return e.Delete(ctx, pod, client.GracePeriodSeconds(forcedGrace(pod, remaining)), client.Preconditions{UID: &pod.UID})
-		})
-		if is, _ := judge(ctx, err); is == gone {
-			result.PodsNotFound = append(result.PodsNotFound, pod)
+		for i, answer := range answers {
+			if answer == nil {
+				continue
+			}
+			if is, _ := judge(ctx, e.await(ctx, &some[i], answer)); is == gone {
+				result.PodsNotFound = append(result.PodsNotFound, &some[i])
+			}
 		}
 	}
 	return result
