@@ -36,7 +36,7 @@ func TestDeployTakesBothImages(t *testing.T) {
 	g := NewWithT(t)
 	rendered := filepath.Join(t.TempDir(), "rendered.yaml")
 	kubectl := filepath.Join(t.TempDir(), "kubectl")
-	g.Expect(os.WriteFile(kubectl, []byte("#!/bin/sh\nexec cat > '"+rendered+"'\n"), 0o700)).To(Succeed()) //nolint:gosec // It is a program.
+	g.Expect(os.WriteFile(kubectl, []byte("#!/bin/sh\nexec cat > '"+rendered+"'\n"), 0o700)).To(Succeed())
 
 	const image, agent = "registry.example.com:5000/team/five-spot@sha256:0123", "registry.example.com/five-spot-agent:v9"
 	cmd := exec.CommandContext(t.Context(), "make", "deploy", "IMG="+image, "AGENT_IMG="+agent, "KUBECTL="+kubectl)
