@@ -131,6 +131,12 @@ test: control-plane ## Run the unit and integration suites.
 test-unit: ## Run what needs no control plane.
 	go test -short -timeout 10m $(TESTARGS) ./...
 
+.PHONY: test-node
+test-node: ## Run the reclaim agent's Pod on a real kubelet and containerd, as root on Linux; nothing is installed.
+	@programs="$$(go run ./tests/node/host)"; \
+	go run ./tests/testenv/assets etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kubelet > /dev/null; \
+	FIVE_SPOT_NODE_PROGRAMS="$$programs" go test -count=1 -timeout 15m -v $(TESTARGS) ./tests/node
+
 .PHONY: bench
 bench: ## Run the benchmarks; BENCH is a regular expression.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTARGS) ./...
