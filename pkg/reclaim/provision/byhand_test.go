@@ -1,6 +1,7 @@
 package provision_test
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -72,7 +73,8 @@ func TestWhatIsInstalledByHandIsTheSameAndLeftAlone(t *testing.T) {
 	s.Expect(s.writes()).To(BeEmpty())
 
 	for _, object := range s.named() {
-		s.Expect(admin.Delete(t.Context(), object)).To(Succeed())
+		// The API server may give up on an object that its controller writes meanwhile.
+		s.Eventually(func() error { return admin.Delete(t.Context(), object) }).Should(Succeed())
 	}
 	s.install()
 	s.Expect(cmp.Diff(byHand, s.bodies())).To(BeEmpty())
@@ -106,11 +108,16 @@ func TestTheRoleForManagersWithFewRightsIsEnough(t *testing.T) {
 	role := &rbacv1.ClusterRole{}
 	s.Expect(yaml.UnmarshalStrict(text, role)).To(Succeed())
 	s.Expect(admin.Create(t.Context(), role)).To(Succeed())
-	s.Expect(admin.Create(t.Context(), &rbacv1.ClusterRoleBinding{
+	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "few-rights"}},
-	})).To(Succeed())
+	}
+	s.Expect(admin.Create(t.Context(), binding)).To(Succeed())
+	t.Cleanup(func() {
+		s.Expect(admin.Delete(context.WithoutCancel(t.Context()), binding)).To(Succeed())
+		s.Expect(admin.Delete(context.WithoutCancel(t.Context()), role)).To(Succeed())
+	})
 	user, err := server.Env.AddUser(envtest.User{Name: "few-rights"}, nil)
 	s.Expect(err).NotTo(HaveOccurred())
 	defer constraints(s)()
