@@ -27,13 +27,13 @@ var tunables = []string{
 // cleaner takes away what the node has made of this machine.
 type cleaner struct {
 	folder   string
+	alone    bool // no other node is here, so that what looks like a node's is ours
 	tunables map[string]string
 	mounts   map[string]bool // by their numbers
 }
 
-// remember is called before there is anything of the node.
+// remember is called before anything of the node is mounted.
 func (c *cleaner) remember() error {
-	c.tunables = readTunables()
 	mounts, err := mountsHere()
 	c.mounts = map[string]bool{}
 	for _, mount := range mounts {
@@ -55,25 +55,36 @@ func readTunables() map[string]string {
 
 // clean goes on where something fails, and says what did.
 func (c *cleaner) clean() error {
-	errs := []error{
-		c.end(),
-		eventually("there are still mounts of the node", c.unmountAll),
-		eventually("there are still control groups of the node", removeCgroups),
+	var errs []error
+	if c.alone {
+		errs = append(errs, c.end())
 	}
-	if link, err := netlink.LinkByName(bridgeName); err == nil {
-		errs = append(errs, netlink.LinkDel(link))
-	}
-	for name, value := range c.tunables {
-		path := filepath.Join("/proc/sys", name)
-		if now, err := os.ReadFile(path); err == nil && string(now) != value {
-			errs = append(errs, os.WriteFile(path, []byte(value), 0))
-		}
+	errs = append(errs, eventually("there are still mounts of the node", c.unmountAll))
+	if c.alone {
+		errs = append(errs, eventually("there are still control groups of the node", removeCgroups), c.restore())
 	}
 	if err := errors.Join(errs...); err != nil {
 		// What is mounted in it must not be removed.
 		return err
 	}
 	return os.RemoveAll(c.folder)
+}
+
+// restore makes the settings of the kernel and the network what they were. The network
+// comes last: without it, another node may begin.
+func (c *cleaner) restore() error {
+	var errs []error
+	for name, value := range c.tunables {
+		path := filepath.Join("/proc/sys", name)
+		if now, err := os.ReadFile(path); err == nil && string(now) != value {
+			errs = append(errs, os.WriteFile(path, []byte(value), 0))
+		}
+	}
+	link, err := netlink.LinkByName(bridgeName)
+	if err == nil {
+		err = netlink.LinkDel(link)
+	}
+	return errors.Join(append(errs, err)...)
 }
 
 // end ends all processes of the node.

@@ -195,11 +195,8 @@ func (n *node) eventually(ctx context.Context, what string, attempt func(context
 	started := time.Now()
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, soon, true, func(ctx context.Context) (bool, error) {
-		if err := attempt(ctx); err != nil {
-			last = err
-			return false, nil
-		}
-		return true, nil
+		last = attempt(ctx)
+		return last == nil, nil
 	})
 	if err != nil {
 		return fmt.Errorf("failed to wait until %s: %w: %w", what, err, last)

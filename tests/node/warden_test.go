@@ -107,7 +107,7 @@ func beWarden(folder string) int {
 	c := &cleaner{folder: folder}
 	err := c.remember()
 	if err == nil {
-		err = prepare(folder)
+		err = c.prepare()
 	}
 	answer(err)
 	orders := bufio.NewScanner(os.Stdin)
@@ -146,9 +146,17 @@ func (c *cleaner) obey(line []byte) error {
 	return err
 }
 
-// prepare makes /run and /var what they are, but private, and a network for Pods.
-func prepare(folder string) error {
-	private := filepath.Join(folder, "private")
+// prepare makes a network for Pods, and /run and /var what they are, but private.
+func (c *cleaner) prepare() error {
+	// There is one device of this name, so that there is one node, too.
+	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: bridgeName}}); err != nil {
+		return fmt.Errorf("failed to add network device %s, which another run of this suite may have: %w", bridgeName, err)
+	}
+	c.alone, c.tunables = true, readTunables()
+	if err := connect(); err != nil {
+		return err
+	}
+	private := filepath.Join(c.folder, "private")
 	if err := os.Mkdir(private, 0o700); err != nil {
 		return fmt.Errorf("failed to create a folder: %w", err)
 	}
@@ -165,14 +173,14 @@ func prepare(folder string) error {
 			return fmt.Errorf("failed to make /%s private: %w", shadowed, err)
 		}
 	}
-	return connect()
+	return nil
 }
 
-// connect makes the network device, with the address at which the API server listens.
+// connect gives the network device the address at which the API server listens.
 func connect() error {
-	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: bridgeName}}
-	if err := netlink.LinkAdd(bridge); err != nil {
-		return fmt.Errorf("failed to add network device %s: %w", bridgeName, err)
+	bridge, err := netlink.LinkByName(bridgeName)
+	if err != nil {
+		return fmt.Errorf("failed to find network device %s: %w", bridgeName, err)
 	}
 	address, err := netlink.ParseAddr(apiAndMask)
 	if err != nil {
