@@ -3,6 +3,7 @@ package integration_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -61,20 +62,22 @@ func withAgent(opts *controllers.Options) { opts.AgentImage = agentImage }
 // that are started from now on have ended.
 func removeAgentAfterwards() {
 	DeferCleanup(func(ctx context.Context) {
-		for _, obj := range agentObjects() {
+		objects := agentObjects()
+		Expect(client.IgnoreNotFound(world.WorkloadClient.Delete(ctx, objects[0]))).To(Succeed())
+		// The removal of a Namespace waits long for Pods that are still ending.
+		Eventually(func() ([]corev1.Pod, error) {
+			pods := &corev1.PodList{}
+			err := world.WorkloadClient.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(agentNamespace), client.GracePeriodSeconds(0))
+			return pods.Items, errors.Join(err, world.WorkloadClient.List(ctx, pods, client.InNamespace(agentNamespace)))
+		}).Should(BeEmpty())
+		for _, obj := range objects {
 			Expect(client.IgnoreNotFound(world.WorkloadClient.Delete(ctx, obj))).To(Succeed())
 		}
-		Eventually(func() ([]string, error) {
-			err := world.WorkloadClient.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(agentNamespace), client.GracePeriodSeconds(0))
-			if err != nil {
-				return nil, err
-			}
-			return agentObjectsLeft(ctx)()
-		}).Should(BeEmpty())
+		Eventually(agentObjectsLeft(ctx)).Should(BeEmpty())
 	}, NodeTimeout(soon))
 }
 
-// agentObjects are the objects of the agent in a workload cluster.
+// agentObjects are the objects of the agent in a workload cluster, the DaemonSet first.
 func agentObjects() []client.Object {
 	in := metav1.ObjectMeta{Namespace: agentNamespace, Name: agentName}
 	events := metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: agentName + "-events"}
