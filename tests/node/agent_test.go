@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,12 +49,12 @@ func TestThePodHasWhatItNeedsAndNoMore(t *testing.T) {
 	o.Expect(o.object().Status.NodeInfo.MachineID).To(Equal(strings.TrimSpace(string(id))))
 	o.Eventually(o.agentLog).Should(ContainSubstring(`"mode":"netlink"`))
 	o.Expect(o.agentLog()).NotTo(ContainSubstring(`"mode":"poll"`))
-	t.Log(regexp.MustCompile(`VmRSS:.*`).FindString(status))
 }
 
 func TestAnOwnersProgramAsksForTheReclaim(t *testing.T) {
 	o := newTest(t)
 	pod := o.install()
+	before := o.agentProcess(pod)
 	o.Eventually(o.agentLog).Should(ContainSubstring(`"mode":"netlink"`))
 	o.Expect(o.request()).To(BeEmpty())
 	for range 5 {
@@ -64,8 +65,11 @@ func TestAnOwnersProgramAsksForTheReclaim(t *testing.T) {
 	}
 	o.Expect(o.request()).To(BeEmpty())
 	o.wroteRequest(pod)
-	o.Expect(o.processes(pod, "five-spot-reclaim-agent")).To(HaveLen(1), "no match ends the agent")
-	o.Expect(pod.Status.ContainerStatuses[0].RestartCount).To(BeZero())
+	process := o.agentProcess(pod)
+	o.Expect(process).To(Equal(before), "no match ends the agent")
+	resident := o.resident(process)
+	t.Logf("%.1f MiB resident", float64(resident)/1024)
+	o.Expect(resident).To(BeNumerically("<=", 32*1024))
 
 	object := o.object()
 	object.Annotations[v1alpha1.ReclaimRequestedAnnotation] = v1alpha1.ReclaimRequestedValue
@@ -95,6 +99,18 @@ func (o *onNode) timeToRequest() (took time.Duration, stop func()) {
 			o.Fatal("the Node does not ask for its reclaim")
 		}
 	}
+}
+
+// resident is the memory of a process in KiB.
+func (o *onNode) resident(process string) int {
+	o.Helper()
+	status, err := os.ReadFile(filepath.Join(process, "status"))
+	o.Expect(err).NotTo(HaveOccurred())
+	found := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
+	o.Expect(found).NotTo(BeNil())
+	kib, err := strconv.Atoi(string(found[1]))
+	o.Expect(err).NotTo(HaveOccurred())
+	return kib
 }
 
 // wroteRequest expects that the agent wrote to the Node as itself, with the token of its

@@ -77,7 +77,7 @@ func (o *onNode) daemonSet() *appsv1.DaemonSet {
 	return daemonSet
 }
 
-// change changes the DaemonSet as nobody should, until the end of the test.
+// change changes the DaemonSet as nobody should. The next install undoes it.
 func (o *onNode) change(change func(*corev1.PodSpec)) {
 	o.Helper()
 	daemonSet := o.daemonSet()

@@ -155,7 +155,7 @@ func (cp *ControlPlane) configure(opts ControlPlaneOptions) error {
 			return fmt.Errorf("failed to create a folder for the control plane: %w", err)
 		}
 	}
-	server.SecureServing.ListenAddr = envtest.ListenAddr{Address: opts.Address, Port: opts.Port}
+	server.ListenAddr = envtest.ListenAddr{Address: opts.Address, Port: opts.Port}
 	args := server.Configure()
 	if opts.Controllers {
 		args.Disable("disable-admission-plugins").Set("authorization-mode", "Node,RBAC")
