@@ -108,6 +108,13 @@ var errProgram = errors.New("the kubeconfig must have a token or a client certif
 
 // restConfig reads the kubeconfig, or uses the ServiceAccount of the Pod.
 func restConfig(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		config, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, fmt.Errorf("failed to use the ServiceAccount of the Pod; outside of a cluster give --kubeconfig: %w", err)
+		}
+		return config, nil
+	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("failed to find out how to reach the API server: %w", err)
