@@ -36,6 +36,7 @@ type Agents interface {
 	Arm(ctx context.Context, c client.Client, node *corev1.Node, namespace string, config reclaim.Config) (changed bool, err error)
 	Disarm(ctx context.Context, c client.Client, node *corev1.Node, namespace string) (changed bool, err error)
 	Ready(ctx context.Context, c client.Client, nodeName, namespace string) (ready bool, why string, err error)
+	Guarded(ctx context.Context, c client.Client, namespace string) (bool, error)
 }
 
 // Installation tells what is known of the agent's installation in a workload cluster.
@@ -129,6 +130,17 @@ func (r *Reconciler) agentProblem(ctx context.Context, cluster client.ObjectKey,
 }
 
 func (r *Reconciler) arm(ctx context.Context, w *world, uncached client.Client, namespace string) lifecycle.Outcome {
+	guarded, err := r.agents.Guarded(ctx, uncached, namespace)
+	if err != nil {
+		return r.nodeFailed(ctx, w, lifecycle.ActionArmReclaimAgent, err)
+	}
+	if !guarded {
+		// Of an agent that was installed by hand nobody else looks for it.
+		outcome := pendingAgent(v1alpha1.ReclaimAgentPendingReason,
+			"The policy that says who may ask for a reclaim is not in the workload cluster, so that nothing is armed")
+		outcome.RetryAt = w.Now.Add(agentRecheckAfter(w))
+		return outcome
+	}
 	changed, err := r.agents.Arm(ctx, uncached, w.node, namespace, reclaim.ConfigFor(w.object.Spec.KillIfCommands))
 	if err != nil {
 		return r.nodeFailed(ctx, w, lifecycle.ActionArmReclaimAgent, err)

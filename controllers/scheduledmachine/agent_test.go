@@ -28,6 +28,12 @@ type fakeAgents struct {
 	told  reclaim.Config
 	err   error
 	why   string // empty when the agent runs
+
+	unguarded bool
+}
+
+func (f *fakeAgents) Guarded(context.Context, client.Client, string) (bool, error) {
+	return !f.unguarded, nil
 }
 
 func (f *fakeAgents) Arm(ctx context.Context, c client.Client, node *corev1.Node, namespace string, config reclaim.Config) (bool, error) {
@@ -165,6 +171,10 @@ func TestWhatKeepsTheAgentFromWatching(t *testing.T) {
 		"the workload cluster is too old": {
 			agents: &fakeAgents{}, installation: fakeInstallation{provision.ErrPolicyUnsupported},
 			want: "False/PolicyUnsupported", message: "Kubernetes 1.30",
+		},
+		"there is no policy": {
+			agents: &fakeAgents{unguarded: true}, objs: []client.Object{agentDaemonSet()},
+			want: "False/Pending", message: "The policy that says who may ask for a reclaim is not in the workload cluster",
 		},
 		"its Pod does not run yet": {
 			agents: &fakeAgents{why: "Pod x is not Ready: ImagePullBackOff"}, objs: []client.Object{agentDaemonSet()},

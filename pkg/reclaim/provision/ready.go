@@ -54,6 +54,22 @@ func (p *Provisioner) Ready(ctx context.Context, c client.Client, nodeName, name
 	return false, why, nil
 }
 
+// Guarded is whether the policy that says who may ask for a reclaim is in the cluster,
+// with its binding, whoever wrote them. It takes two requests.
+func (p *Provisioner) Guarded(ctx context.Context, c client.Client, namespace string) (bool, error) {
+	policy, err := p.read(namespace, policyFiles...)
+	if err != nil {
+		return false, err
+	}
+	for _, object := range policy {
+		live, err := read(ctx, c, object)
+		if err != nil || live == nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // lacks is what a Pod of the DaemonSet lacks to count; empty if it counts.
 func lacks(daemonSet *appsv1.DaemonSet, pod *corev1.Pod) string {
 	generation := daemonSet.Annotations[appsv1.DeprecatedTemplateGeneration]

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -80,6 +81,21 @@ func TestWithoutADaemonSetNothingIsReady(t *testing.T) {
 }
 
 // The label that is compared is one that Kubernetes calls deprecated.
+func TestWithoutItsBindingAPolicyGuardsNothing(t *testing.T) {
+	s := newCluster(t)
+	guarded := func() bool {
+		is, err := s.provision.Guarded(t.Context(), s.client, s.namespace)
+		s.Expect(err).NotTo(HaveOccurred())
+		return is
+	}
+	s.Expect(guarded()).To(BeFalse())
+	s.install()
+	s.Expect(guarded()).To(BeTrue())
+	binding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: agent}}
+	s.Expect(admin.Delete(t.Context(), binding)).To(Succeed())
+	s.Expect(guarded()).To(BeFalse())
+}
+
 func TestARealDaemonSetsPodsHaveTheLabelThatIsCompared(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a control plane")
