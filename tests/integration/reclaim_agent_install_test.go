@@ -148,7 +148,7 @@ var _ = Describe("An installed reclaim agent", func() {
 		expectArmed(ctx, sm, "idea")
 	})
 
-	It("that somebody installed by hand is left alone, and armed", func(ctx context.Context) {
+	It("that somebody installed by hand is left alone, and armed behind its policy", func(ctx context.Context) {
 		removeAgentAfterwards()
 		Expect(world.WorkloadClient.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: agentNamespace}})).To(Succeed())
 		theirs := daemonSetByHand()
@@ -156,8 +156,15 @@ var _ = Describe("An installed reclaim agent", func() {
 		operator := startOperator(ctx, insideWindow, withAgent)
 		sm := apply(ctx, newNamespace(ctx), businessHours, killIf("idea"))
 		joined(ctx, sm)
+		Eventually(func() string { return messageOf(ctx, sm, v1alpha1.ReclaimAgentReadyCondition) }).Should(
+			ContainSubstring("The policy that says who may ask for a reclaim is not in the workload cluster"))
+		Expect(isLabelled(ctx, nodeName(sm))()).To(BeFalse())
+		for _, object := range policyByHand() {
+			Expect(world.WorkloadClient.Create(ctx, object)).To(Succeed())
+		}
+		operator.clock.Step(checked)
 		expectArmed(ctx, sm, "idea")
-		Expect(agentObjectsLeft(ctx)()).To(HaveLen(2), "nothing was written")
+		Expect(agentObjectsLeft(ctx)()).To(HaveLen(4), "nothing was written")
 		change(ctx, sm, disarm)
 		expectCondition(ctx, sm, v1alpha1.ReclaimAgentReadyCondition, "False/NoCommands")
 		Eventually(isLabelled(ctx, nodeName(sm))).Should(BeFalse())
@@ -168,7 +175,10 @@ var _ = Describe("An installed reclaim agent", func() {
 		By("making way")
 		change(ctx, sm, `{"spec":{"killIfCommands":["idea"]}}`)
 		expectArmed(ctx, sm, "idea")
-		Expect(world.WorkloadClient.Delete(ctx, theirs)).To(Succeed())
+		for _, object := range append(policyByHand(), theirs) {
+			Expect(world.WorkloadClient.Delete(ctx, object)).To(Succeed())
+		}
+		operator.clock.Step(checked)
 		Eventually(agentObjectsLeft(ctx)).Should(HaveLen(len(agentObjects())))
 		agentPod(ctx, nodeName(sm))
 		operator.clock.Step(checked)
@@ -290,6 +300,23 @@ func inAgentNamespace(name string) metav1.ObjectMeta {
 func edit(ctx context.Context, obj client.Object, patch string) {
 	GinkgoHelper()
 	Expect(world.WorkloadClient.Patch(ctx, obj, client.RawPatch(types.StrategicMergePatchType, []byte(patch)), client.FieldOwner("kubectl-edit"))).To(Succeed())
+}
+
+// policyByHand is not labelled as ours. What it says does not matter here.
+func policyByHand() []client.Object {
+	nodes := admissionv1.NamedRuleWithOperations{RuleWithOperations: admissionv1.RuleWithOperations{
+		Operations: []admissionv1.OperationType{admissionv1.Update},
+		Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"nodes"}},
+	}}
+	return []client.Object{
+		&admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: agentName}, Spec: admissionv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{nodes}},
+			Validations:      []admissionv1.Validation{{Expression: "true"}},
+		}},
+		&admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: agentName}, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: agentName, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+		}},
+	}
 }
 
 // daemonSetByHand is not labelled as ours, but its Pods are agents.
