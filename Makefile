@@ -15,7 +15,7 @@ KUBECTL ?= kubectl
 # Extra flags: make run ARGS=--once, make test TESTARGS='-race -run Drain'
 ARGS ?=
 TESTARGS ?=
-TEST_TIMEOUT ?= 30m
+TEST_TIMEOUT ?= 45m
 FUZZTIME ?= 30s
 BENCH ?= .
 
