@@ -66,7 +66,7 @@ func TestBinariesAreFoundWithoutBuilding(t *testing.T) {
 
 func TestAnUnknownBinaryIsRefused(t *testing.T) {
 	t.Parallel()
-	if _, err := Binaries(t.Context(), t.Output(), "kubelet"); err == nil {
+	if _, err := Binaries(t.Context(), t.Output(), "kube-proxy"); err == nil {
 		t.Error("no error")
 	}
 }
