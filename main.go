@@ -9,14 +9,13 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
-	"go.uber.org/zap/zapcore"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/finos/five-spot/controllers"
+	"github.com/finos/five-spot/pkg/logging"
 )
 
 // version is set when the binary is built for a release.
@@ -63,20 +62,10 @@ func newLogger(opts controllers.Options) logr.Logger {
 	if opts.Verbose {
 		level = max(level, 2)
 	}
-	encoder := zap.JSONEncoder(readable)
 	if opts.LogFormat == "text" {
-		encoder = zap.ConsoleEncoder(readable)
+		return logging.NewText(level)
 	}
-	return zap.New(encoder, zap.Level(zapcore.Level(-level)), zap.StacktraceLevel(zapcore.PanicLevel)) //nolint:gosec // The level is from 0 to 5.
-}
-
-// readable writes times as RFC 3339 and calls every level above 0 debug, which is what
-// people and log collectors know.
-func readable(c *zapcore.EncoderConfig) {
-	c.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	c.EncodeLevel = func(level zapcore.Level, out zapcore.PrimitiveArrayEncoder) {
-		out.AppendString(max(level, zapcore.DebugLevel).String())
-	}
+	return logging.NewJSON(level)
 }
 
 // restConfig reads the kubeconfig, or uses the ServiceAccount of the Pod.

@@ -11,16 +11,14 @@ import (
 	"runtime/debug"
 	"syscall"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
-	"go.uber.org/zap/zapcore"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/finos/five-spot/agent/apiclient"
+	"github.com/finos/five-spot/pkg/logging"
 )
 
 // version is set when the binary is built for a release.
@@ -54,7 +52,7 @@ func run(args []string) (int, error) {
 		return exitOK, err
 	}
 	stayThin()
-	log := newLogger(opts.LogLevel)
+	log := logging.NewJSON(opts.LogLevel)
 	klog.SetLogger(log)
 	ctrl.SetLogger(log)
 
@@ -85,20 +83,6 @@ func stayThin() {
 	const limit = 24 << 20 // bytes, of which less than a third is ever in use
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(limit)
-	}
-}
-
-// newLogger logs JSON on standard error.
-func newLogger(level int) logr.Logger {
-	return zap.New(zap.JSONEncoder(readable), zap.Level(zapcore.Level(-level)), zap.StacktraceLevel(zapcore.PanicLevel)) //nolint:gosec // The level is from 0 to 5.
-}
-
-// readable writes times as RFC 3339 and calls every level above 0 debug, which is what
-// people and log collectors know.
-func readable(c *zapcore.EncoderConfig) {
-	c.EncodeTime = zapcore.RFC3339NanoTimeEncoder
-	c.EncodeLevel = func(level zapcore.Level, out zapcore.PrimitiveArrayEncoder) {
-		out.AppendString(max(level, zapcore.DebugLevel).String())
 	}
 }
 

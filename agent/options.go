@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -11,6 +10,7 @@ import (
 	"github.com/finos/five-spot/agent/detect"
 	"github.com/finos/five-spot/agent/hostid"
 	"github.com/finos/five-spot/agent/serve"
+	"github.com/finos/five-spot/pkg/environment"
 )
 
 // defaultHealthAddress is on a port that Kubernetes and common exporters leave alone:
@@ -39,56 +39,19 @@ type options struct {
 	Version  bool
 }
 
-// environment reads settings from environment variables. One that is empty is not set.
-type environment struct {
-	lookup func(string) (string, bool)
-	errs   []error
-}
-
-func (e *environment) text(name, fallback string) string {
-	if value, ok := e.lookup(name); ok && value != "" {
-		return value
-	}
-	return fallback
-}
-
-func (e *environment) flag(name string) bool {
-	value, ok := e.lookup(name)
-	if !ok || value == "" {
-		return false
-	}
-	parsed, err := strconv.ParseBool(value)
-	if err != nil {
-		e.errs = append(e.errs, fmt.Errorf("environment variable %s must be true or false, not %q", name, value))
-	}
-	return parsed
-}
-
-func (e *environment) number(name string, fallback int) int {
-	value, ok := e.lookup(name)
-	if !ok || value == "" {
-		return fallback
-	}
-	parsed, err := strconv.Atoi(value)
-	if err != nil {
-		e.errs = append(e.errs, fmt.Errorf("environment variable %s must be a number, not %q", name, value))
-	}
-	return parsed
-}
-
 // written are flags whose text is read after parsing.
 type written struct{ detector, metricsAddress, healthAddress string }
 
 // parseOptions reads the settings from flags and, where a flag is not given, from
 // environment variables. The error names the flag or variable and the rule.
 func parseOptions(args []string, lookupEnv func(string) (string, bool)) (options, error) {
-	env := &environment{lookup: lookupEnv}
+	env := environment.New(lookupEnv)
 	flags := pflag.NewFlagSet("five-spot-reclaim-agent", pflag.ContinueOnError)
 	flags.SortFlags = false
 	var opts options
 	var texts written
 	addFlags(flags, env, &opts, &texts)
-	opts.PodName = env.text("POD_NAME", "")
+	opts.PodName = env.Text("POD_NAME", "")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -98,36 +61,36 @@ func parseOptions(args []string, lookupEnv func(string) (string, bool)) (options
 	if opts.Version {
 		return opts, nil
 	}
-	return opts, errors.Join(append(env.errs, opts.complete(texts)...)...)
+	return opts, errors.Join(append([]error{env.Err()}, opts.complete(texts)...)...)
 }
 
-func addFlags(flags *pflag.FlagSet, env *environment, opts *options, texts *written) {
-	flags.StringVar(&opts.NodeName, "node-name", env.text("NODE_NAME", ""),
+func addFlags(flags *pflag.FlagSet, env *environment.Variables, opts *options, texts *written) {
+	flags.StringVar(&opts.NodeName, "node-name", env.Text("NODE_NAME", ""),
 		"Name of the Node that this agent runs on. Required. [NODE_NAME]")
-	flags.StringVar(&opts.Namespace, "namespace", env.text("POD_NAMESPACE", "5spot-system"),
+	flags.StringVar(&opts.Namespace, "namespace", env.Text("POD_NAMESPACE", "5spot-system"),
 		"Namespace of the ConfigMap that says what to look for. [POD_NAMESPACE]")
-	flags.StringVar(&opts.Kubeconfig, "kubeconfig", env.text("KUBECONFIG", ""),
+	flags.StringVar(&opts.Kubeconfig, "kubeconfig", env.Text("KUBECONFIG", ""),
 		"Path of a kubeconfig. Inside a cluster the ServiceAccount is used instead. [KUBECONFIG]")
-	flags.StringVar(&texts.detector, "detector", env.text("RECLAIM_DETECTOR", string(detect.ModeAuto)),
+	flags.StringVar(&texts.detector, "detector", env.Text("RECLAIM_DETECTOR", string(detect.ModeAuto)),
 		"How processes are detected: netlink (the kernel tells), poll (/proc is read), or auto (netlink where it works). [RECLAIM_DETECTOR]")
-	flags.StringVar(&opts.ProcRoot, "proc-root", env.text("RECLAIM_PROC_ROOT", detect.DefaultProcRoot),
+	flags.StringVar(&opts.ProcRoot, "proc-root", env.Text("RECLAIM_PROC_ROOT", detect.DefaultProcRoot),
 		"Where the host's /proc is. [RECLAIM_PROC_ROOT]")
-	flags.StringVar(&opts.MachineIDPath, "machine-id-path", env.text("MACHINE_ID_PATH", hostid.DefaultPath),
+	flags.StringVar(&opts.MachineIDPath, "machine-id-path", env.Text("MACHINE_ID_PATH", hostid.DefaultPath),
 		"Where the host's /etc/machine-id is. [MACHINE_ID_PATH]")
-	flags.BoolVar(&opts.SkipHostIDCheck, "skip-host-id-check", env.flag("SKIP_HOST_ID_CHECK"),
+	flags.BoolVar(&opts.SkipHostIDCheck, "skip-host-id-check", env.Flag("SKIP_HOST_ID_CHECK", false),
 		"Annotate the Node without checking that it is this machine. [SKIP_HOST_ID_CHECK]")
 	flags.BoolVar(&opts.OneShot, "oneshot", false,
 		"Scan once and end: with 0 when the Node asks for its reclaim, 2 when nothing matches, 1 on an error.")
-	flags.StringVar(&texts.metricsAddress, "metrics-bind-address", env.text("METRICS_BIND_ADDRESS", "0"),
+	flags.StringVar(&texts.metricsAddress, "metrics-bind-address", env.Text("METRICS_BIND_ADDRESS", "0"),
 		"Address of /metrics; 0 turns it off, and a port alone is on 127.0.0.1. [METRICS_BIND_ADDRESS]")
 	flags.StringVar(&opts.MetricsAccess.CertFile, "metrics-cert-file", "", "Certificate for /metrics, which makes it HTTPS.")
 	flags.StringVar(&opts.MetricsAccess.KeyFile, "metrics-key-file", "", "Private key of that certificate.")
 	flags.StringVar(&opts.MetricsAccess.ClientCAFile, "metrics-client-ca-file", "", "CA of the client certificates that may read /metrics.")
 	flags.StringSliceVar(&opts.MetricsAccess.ClientNames, "metrics-client-name", nil,
 		"Common name or DNS name of a client certificate that may read /metrics. May be given more than once.")
-	flags.StringVar(&texts.healthAddress, "health-bind-address", env.text("HEALTH_BIND_ADDRESS", defaultHealthAddress),
+	flags.StringVar(&texts.healthAddress, "health-bind-address", env.Text("HEALTH_BIND_ADDRESS", defaultHealthAddress),
 		"Address of /healthz on the loopback device; 0 turns it off. [HEALTH_BIND_ADDRESS]")
-	flags.IntVar(&opts.LogLevel, "log-level", env.number("LOG_LEVEL", 0),
+	flags.IntVar(&opts.LogLevel, "log-level", env.Number("LOG_LEVEL", 0),
 		"How much to log: 0 what changes, 2 every decision, 4 details, up to 5. [LOG_LEVEL]")
 	flags.BoolVar(&opts.Version, "version", false, "Print the version and end.")
 }

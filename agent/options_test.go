@@ -13,6 +13,7 @@ import (
 
 	"github.com/finos/five-spot/agent/detect"
 	"github.com/finos/five-spot/agent/serve"
+	"github.com/finos/five-spot/pkg/environment"
 )
 
 func lookup(variables map[string]string) func(string) (string, bool) {
@@ -132,7 +133,7 @@ func TestEverySettingIsDocumented(t *testing.T) {
 	_, err = parseOptions(nil, listen)
 	g.Expect(err).NotTo(HaveOccurred())
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
-	addFlags(flags, &environment{lookup: lookup(nil)}, &options{}, &written{})
+	addFlags(flags, environment.New(lookup(nil)), &options{}, &written{})
 
 	row := regexp.MustCompile("(?m)^\\| (?:`--([a-z-]+)`)? ?\\| (?:`([A-Z_]+)`)? ?\\| (?:`([^`]*)`)? ?\\| [^|]+ \\|$")
 	told, variables := map[string]bool{}, map[string]bool{}

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/spf13/pflag"
 
+	"github.com/finos/five-spot/pkg/environment"
 	"github.com/finos/five-spot/pkg/machine"
 )
 
@@ -24,7 +25,7 @@ func settings(g *WithT) (flags *pflag.FlagSet, asked map[string]bool) {
 	_, err := ParseOptions(nil, lookup)
 	g.Expect(err).NotTo(HaveOccurred())
 
-	add := map[string]func(*pflag.FlagSet, *environment, *Options){
+	add := map[string]func(*pflag.FlagSet, *environment.Variables, *Options){
 		"addInstanceFlags":       addInstanceFlags,
 		"addServingFlags":        addServingFlags,
 		"addLeaderElectionFlags": addLeaderElectionFlags,
@@ -37,7 +38,7 @@ func settings(g *WithT) (flags *pflag.FlagSet, asked map[string]bool) {
 	}
 	flags, opts := pflag.NewFlagSet("five-spot", pflag.ContinueOnError), &Options{}
 	for _, addTo := range add {
-		addTo(flags, &environment{lookup: lookup}, opts)
+		addTo(flags, environment.New(lookup), opts)
 	}
 	return flags, asked
 }

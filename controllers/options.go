@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/utils/clock"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/finos/five-spot/pkg/environment"
 )
 
 // Options are the manager's settings.
@@ -60,51 +62,10 @@ type Options struct {
 	Registry prometheus.Registerer
 }
 
-// environment reads settings from environment variables, collecting what is wrong.
-type environment struct {
-	lookup func(string) (string, bool)
-	errs   []error
-}
-
-func (e *environment) text(name, fallback string) string {
-	if value, ok := e.lookup(name); ok && value != "" {
-		return value
-	}
-	return fallback
-}
-
-func (e *environment) number(name string, fallback int) int {
-	value, ok := e.lookup(name)
-	if !ok || value == "" {
-		return fallback
-	}
-	parsed, err := strconv.Atoi(value)
-	if err != nil {
-		e.errs = append(e.errs, fmt.Errorf("environment variable %s must be a number, not %q", name, value))
-	}
-	return parsed
-}
-
-func (e *environment) flag(name string, fallback bool) bool {
-	value, ok := e.lookup(name)
-	if !ok || value == "" {
-		return fallback
-	}
-	parsed, err := strconv.ParseBool(value)
-	if err != nil {
-		e.errs = append(e.errs, fmt.Errorf("environment variable %s must be true or false, not %q", name, value))
-	}
-	return parsed
-}
-
-func (e *environment) seconds(name string, fallback int) time.Duration {
-	return time.Duration(e.number(name, fallback)) * time.Second
-}
-
 // ParseOptions reads the settings from flags and, where a flag is not given, from
 // environment variables. The error names the flag or variable and the rule.
 func ParseOptions(args []string, lookupEnv func(string) (string, bool)) (Options, error) {
-	env := &environment{lookup: lookupEnv}
+	env := environment.New(lookupEnv)
 	flags := pflag.NewFlagSet("five-spot", pflag.ContinueOnError)
 	flags.SortFlags = false
 
@@ -113,9 +74,9 @@ func ParseOptions(args []string, lookupEnv func(string) (string, bool)) (Options
 	addServingFlags(flags, env, &opts)
 	addLeaderElectionFlags(flags, env, &opts)
 	addLifecycleFlags(flags, env, &opts)
-	opts.PodName = env.text("POD_NAME", "")
-	opts.PodNamespace = env.text("POD_NAMESPACE", "")
-	opts.PodUID = env.text("POD_UID", "")
+	opts.PodName = env.Text("POD_NAME", "")
+	opts.PodNamespace = env.Text("POD_NAMESPACE", "")
+	opts.PodUID = env.Text("POD_UID", "")
 
 	if err := flags.Parse(args); err != nil {
 		return Options{}, err
@@ -123,48 +84,48 @@ func ParseOptions(args []string, lookupEnv func(string) (string, bool)) (Options
 	if flags.NArg() > 0 {
 		return Options{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	return opts, errors.Join(append(env.errs, opts.validate()...)...)
+	return opts, errors.Join(env.Err(), opts.validate())
 }
 
-func addInstanceFlags(flags *pflag.FlagSet, env *environment, opts *Options) {
-	flags.StringVar(&opts.Kubeconfig, "kubeconfig", env.text("KUBECONFIG", ""),
+func addInstanceFlags(flags *pflag.FlagSet, env *environment.Variables, opts *Options) {
+	flags.StringVar(&opts.Kubeconfig, "kubeconfig", env.Text("KUBECONFIG", ""),
 		"Path of a kubeconfig. Inside a cluster the ServiceAccount is used instead. [KUBECONFIG]")
-	flags.IntVar(&opts.InstanceID, "instance-id", env.number("OPERATOR_INSTANCE_ID", 0),
+	flags.IntVar(&opts.InstanceID, "instance-id", env.Number("OPERATOR_INSTANCE_ID", 0),
 		"Number of this instance, from 0, where several share the ScheduledMachines. [OPERATOR_INSTANCE_ID]")
-	flags.IntVar(&opts.InstanceCount, "instance-count", env.number("OPERATOR_INSTANCE_COUNT", 1),
+	flags.IntVar(&opts.InstanceCount, "instance-count", env.Number("OPERATOR_INSTANCE_COUNT", 1),
 		"How many instances share the ScheduledMachines. [OPERATOR_INSTANCE_COUNT]")
-	flags.IntVar(&opts.Concurrency, "concurrency", env.number("CONCURRENCY", 10),
+	flags.IntVar(&opts.Concurrency, "concurrency", env.Number("CONCURRENCY", 10),
 		"How many ScheduledMachines are reconciled at the same time. [CONCURRENCY]")
 	flags.Float32Var(&opts.KubeAPIQPS, "kube-api-qps", 100, "Requests a second to each API server.")
 	flags.IntVar(&opts.KubeAPIBurst, "kube-api-burst", 200, "Requests to each API server in a burst.")
 }
 
-func addServingFlags(flags *pflag.FlagSet, env *environment, opts *Options) {
-	flags.IntVar(&opts.MetricsPort, "metrics-port", env.number("METRICS_PORT", 8080),
+func addServingFlags(flags *pflag.FlagSet, env *environment.Variables, opts *Options) {
+	flags.IntVar(&opts.MetricsPort, "metrics-port", env.Number("METRICS_PORT", 8080),
 		"Port of /metrics; 0 turns it off. [METRICS_PORT]")
-	flags.BoolVar(&opts.MetricsInsecure, "metrics-insecure", env.flag("METRICS_INSECURE", false),
+	flags.BoolVar(&opts.MetricsInsecure, "metrics-insecure", env.Flag("METRICS_INSECURE", false),
 		"Serve /metrics as plain HTTP to everybody, instead of over TLS to those who may read it. [METRICS_INSECURE]")
-	flags.IntVar(&opts.HealthPort, "health-port", env.number("HEALTH_PORT", 8081),
+	flags.IntVar(&opts.HealthPort, "health-port", env.Number("HEALTH_PORT", 8081),
 		"Port of /healthz and /readyz; 0 turns them off. [HEALTH_PORT]")
-	flags.StringVar(&opts.LogFormat, "log-format", env.text("LOG_FORMAT", env.text("RUST_LOG_FORMAT", "json")),
+	flags.StringVar(&opts.LogFormat, "log-format", env.Text("LOG_FORMAT", env.Text("RUST_LOG_FORMAT", "json")),
 		"Format of the log: json or text. [LOG_FORMAT, RUST_LOG_FORMAT]")
 	flags.BoolVarP(&opts.Verbose, "verbose", "v", false, "Log every decision; the same as --log-level=2.")
-	flags.IntVar(&opts.LogLevel, "log-level", env.number("LOG_LEVEL", 0),
+	flags.IntVar(&opts.LogLevel, "log-level", env.Number("LOG_LEVEL", 0),
 		"How much to log: 0 what changes, 2 every decision, 4 details, up to 5. [LOG_LEVEL]")
 }
 
-func addLeaderElectionFlags(flags *pflag.FlagSet, env *environment, opts *Options) {
-	flags.BoolVar(&opts.LeaderElection, "enable-leader-election", env.flag("ENABLE_LEADER_ELECTION", true),
+func addLeaderElectionFlags(flags *pflag.FlagSet, env *environment.Variables, opts *Options) {
+	flags.BoolVar(&opts.LeaderElection, "enable-leader-election", env.Flag("ENABLE_LEADER_ELECTION", true),
 		"Have only one of several replicas act. [ENABLE_LEADER_ELECTION]")
-	flags.StringVar(&opts.LeaseName, "lease-name", env.text("LEASE_NAME", "5spot-leader"),
+	flags.StringVar(&opts.LeaseName, "lease-name", env.Text("LEASE_NAME", "5spot-leader"),
 		"Name of the Lease that replicas compete for. [LEASE_NAME]")
-	flags.StringVar(&opts.LeaseNamespace, "lease-namespace", env.text("POD_NAMESPACE", "5spot-system"),
+	flags.StringVar(&opts.LeaseNamespace, "lease-namespace", env.Text("POD_NAMESPACE", "5spot-system"),
 		"Namespace of the Lease. [POD_NAMESPACE]")
-	flags.DurationVar(&opts.LeaseDuration, "lease-duration", env.seconds("LEASE_DURATION_SECONDS", 15),
+	flags.DurationVar(&opts.LeaseDuration, "lease-duration", env.Seconds("LEASE_DURATION_SECONDS", 15),
 		"How long a Lease that is not renewed is respected. [LEASE_DURATION_SECONDS]")
-	flags.DurationVar(&opts.LeaseRenewDeadline, "lease-renew-deadline", env.seconds("LEASE_RENEW_DEADLINE_SECONDS", 10),
+	flags.DurationVar(&opts.LeaseRenewDeadline, "lease-renew-deadline", env.Seconds("LEASE_RENEW_DEADLINE_SECONDS", 10),
 		"How long the leader tries to renew its Lease before it gives up. [LEASE_RENEW_DEADLINE_SECONDS]")
-	flags.DurationVar(&opts.LeaseRetryPeriod, "lease-retry-period", env.seconds("LEASE_RETRY_PERIOD_SECONDS", 2),
+	flags.DurationVar(&opts.LeaseRetryPeriod, "lease-retry-period", env.Seconds("LEASE_RETRY_PERIOD_SECONDS", 2),
 		"How long to wait between attempts to acquire or renew the Lease. [LEASE_RETRY_PERIOD_SECONDS]")
 
 	// The original takes whole seconds under these names.
@@ -173,32 +134,29 @@ func addLeaderElectionFlags(flags *pflag.FlagSet, env *environment, opts *Option
 		"lease-renew-deadline-secs": &opts.LeaseRenewDeadline,
 		"lease-retry-period-secs":   &opts.LeaseRetryPeriod,
 	} {
-		flags.Var((*wholeSeconds)(target), name, "The same in whole seconds.")
-		if err := flags.MarkHidden(name); err != nil {
-			env.errs = append(env.errs, err)
-		}
+		flags.VarPF((*wholeSeconds)(target), name, "", "The same in whole seconds.").Hidden = true
 	}
 }
 
-func addLifecycleFlags(flags *pflag.FlagSet, env *environment, opts *Options) {
+func addLifecycleFlags(flags *pflag.FlagSet, env *environment.Variables, opts *Options) {
 	flags.DurationVar(&opts.FinalizerTimeout, "finalizer-timeout", 10*time.Minute,
 		"How long the deletion of a ScheduledMachine may take before that is reported. At least 3m.")
-	flags.BoolVar(&opts.ForceFinalizerOnTimeout, "force-finalizer-on-timeout", env.flag("FORCE_FINALIZER_ON_TIMEOUT", true),
+	flags.BoolVar(&opts.ForceFinalizerOnTimeout, "force-finalizer-on-timeout", env.Flag("FORCE_FINALIZER_ON_TIMEOUT", true),
 		"Release the finalizer after --finalizer-timeout, once the deletion of the Machine was accepted. [FORCE_FINALIZER_ON_TIMEOUT]")
 	flags.DurationVar(&opts.JoinTimeout, "join-timeout", 30*time.Minute,
 		"How long a Machine may take to join its cluster before that is reported.")
 	flags.StringSliceVar(&opts.AllowedProviderGroups, "allowed-provider-groups", nil,
 		"API groups that bootstrapSpec and infrastructureSpec may name "+
 			"(default bootstrap.cluster.x-k8s.io,infrastructure.cluster.x-k8s.io,k0smotron.io).")
-	flags.StringVar(&opts.AgentImage, "agent-image", env.text("RELATED_IMAGE_RECLAIM_AGENT", ""),
+	flags.StringVar(&opts.AgentImage, "agent-image", env.Text("RELATED_IMAGE_RECLAIM_AGENT", ""),
 		"Image of the reclaim agent; without one, killIfCommands have no effect. [RELATED_IMAGE_RECLAIM_AGENT]")
-	flags.StringVar(&opts.AgentPullSecret, "agent-pull-secret", env.text("AGENT_PULL_SECRET", ""),
+	flags.StringVar(&opts.AgentPullSecret, "agent-pull-secret", env.Text("AGENT_PULL_SECRET", ""),
 		"Secret in the agent's namespace of each workload cluster with which that image is pulled. [AGENT_PULL_SECRET]")
 	flags.BoolVar(&opts.AllowNodeRestrictionLabels, "allow-node-restriction-labels", false,
 		"Allow labels of the domain node-restriction.kubernetes.io in machineTemplate.")
 }
 
-func (o Options) validate() []error {
+func (o Options) validate() error {
 	var errs []error
 	check := func(ok bool, message string) {
 		if !ok {
@@ -216,7 +174,7 @@ func (o Options) validate() []error {
 	check(o.JoinTimeout > 0, "--join-timeout must be more than 0")
 	check(!o.LeaderElection || o.LeaseDuration > o.LeaseRenewDeadline && o.LeaseRenewDeadline > o.LeaseRetryPeriod && o.LeaseRetryPeriod > 0,
 		"--lease-duration must be more than --lease-renew-deadline, and that more than --lease-retry-period")
-	return errs
+	return errors.Join(errs...)
 }
 
 // wholeSeconds is a flag that takes a duration as a whole number of seconds.

@@ -1,0 +1,59 @@
+// Package environment reads a program's settings from environment variables, which
+// stand in for flags that are not given.
+package environment
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Variables are environment variables. One that is empty is not set. What cannot be read
+// is collected for Err.
+type Variables struct {
+	lookup func(string) (string, bool)
+	errs   []error
+}
+
+// New returns the variables that lookup knows, such as os.LookupEnv.
+func New(lookup func(string) (string, bool)) *Variables { return &Variables{lookup: lookup} }
+
+// Text returns the value of a variable.
+func (v *Variables) Text(name, fallback string) string {
+	if value, ok := v.lookup(name); ok && value != "" {
+		return value
+	}
+	return fallback
+}
+
+// Number returns the value of a variable that must be a whole number.
+func (v *Variables) Number(name string, fallback int) int {
+	return read(v, name, fallback, "a number", strconv.Atoi)
+}
+
+// Flag returns the value of a variable that must be true or false.
+func (v *Variables) Flag(name string, fallback bool) bool {
+	return read(v, name, fallback, "true or false", strconv.ParseBool)
+}
+
+// Seconds returns the value of a variable that must be a whole number of seconds.
+func (v *Variables) Seconds(name string, fallback int) time.Duration {
+	return time.Duration(v.Number(name, fallback)) * time.Second
+}
+
+// Err names the variables whose values could not be read, and the rule; nil if there
+// are none.
+func (v *Variables) Err() error { return errors.Join(v.errs...) }
+
+func read[T any](v *Variables, name string, fallback T, rule string, parse func(string) (T, error)) T {
+	value := v.Text(name, "")
+	if value == "" {
+		return fallback
+	}
+	parsed, err := parse(value)
+	if err != nil {
+		v.errs = append(v.errs, fmt.Errorf("environment variable %s must be %s, not %q", name, rule, value))
+	}
+	return parsed
+}

@@ -1,0 +1,51 @@
+package environment_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/finos/five-spot/pkg/environment"
+)
+
+func variables(values map[string]string) *environment.Variables {
+	return environment.New(func(name string) (string, bool) { value, ok := values[name]; return value, ok })
+}
+
+func TestVariablesOverruleTheFallback(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	set := variables(map[string]string{"TEXT": "a b", "NUMBER": "-7", "FLAG": "false", "SECONDS": "90"})
+	g.Expect(set.Text("TEXT", "other")).To(Equal("a b"))
+	g.Expect(set.Number("NUMBER", 1)).To(Equal(-7))
+	g.Expect(set.Flag("FLAG", true)).To(BeFalse())
+	g.Expect(set.Seconds("SECONDS", 1)).To(Equal(90 * time.Second))
+	g.Expect(set.Err()).To(Succeed())
+}
+
+func TestAnEmptyVariableIsNotSet(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	for _, unset := range []*environment.Variables{variables(nil), variables(map[string]string{"A": ""})} {
+		g.Expect(unset.Text("A", "other")).To(Equal("other"))
+		g.Expect(unset.Number("A", 1)).To(Equal(1))
+		g.Expect(unset.Flag("A", true)).To(BeTrue())
+		g.Expect(unset.Seconds("A", 2)).To(Equal(2 * time.Second))
+		g.Expect(unset.Err()).To(Succeed())
+	}
+}
+
+func TestEveryVariableThatCannotBeReadIsNamed(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	wrong := variables(map[string]string{"NUMBER": "1.5", "FLAG": "maybe", "SECONDS": "1m"})
+	wrong.Number("NUMBER", 1)
+	wrong.Flag("FLAG", true)
+	wrong.Seconds("SECONDS", 1)
+	g.Expect(wrong.Err()).To(MatchError(And(
+		ContainSubstring(`environment variable NUMBER must be a number, not "1.5"`),
+		ContainSubstring(`environment variable FLAG must be true or false, not "maybe"`),
+		ContainSubstring(`environment variable SECONDS must be a number, not "1m"`),
+	)))
+}
