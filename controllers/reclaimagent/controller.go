@@ -31,15 +31,13 @@ import (
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/controllers/fairqueue"
+	"github.com/finos/five-spot/controllers/scheduledmachine"
 	"github.com/finos/five-spot/pkg/reclaim/provision"
 	"github.com/finos/five-spot/pkg/workload"
 )
 
 const (
 	controllerName = "reclaimagent"
-
-	// clusterField is the field of a ScheduledMachine by which the cache is indexed.
-	clusterField = "spec.clusterName"
 
 	// checkAfter is when to compare what is installed with what should be; only of the
 	// DaemonSet does a watch tell. checkJitter spreads the checks of many clusters.
@@ -74,8 +72,8 @@ type Options struct {
 	// Clock tells when to look again.
 	Clock clock.WithTicker
 
-	// Client reads ScheduledMachines from the manager's cache, which is indexed by
-	// spec.clusterName.
+	// Client reads ScheduledMachines from the manager's cache, which has
+	// scheduledmachine.ClusterIndex.
 	Client client.Reader
 
 	// Live reads from the management cluster's API server.
@@ -156,7 +154,7 @@ func (r *Reconciler) WatchClusters(workloads *workload.Clusters) error {
 // killIfCommands, of any instance, that is not being deleted.
 func (r *Reconciler) Wants(ctx context.Context, cluster client.ObjectKey) (bool, error) {
 	list := &v1alpha1.ScheduledMachineList{}
-	err := r.opts.Client.List(ctx, list, client.InNamespace(cluster.Namespace), client.MatchingFields{clusterField: cluster.Name}, client.UnsafeDisableDeepCopy)
+	err := r.opts.Client.List(ctx, list, client.InNamespace(cluster.Namespace), client.MatchingFields{scheduledmachine.ClusterIndex: cluster.Name}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return false, fmt.Errorf("failed to list the ScheduledMachines of Cluster %s: %w", cluster, err)
 	}
@@ -312,8 +310,8 @@ func uidOfKubeSystem(ctx context.Context, reader client.Reader) (types.UID, erro
 	return namespace.UID, nil
 }
 
-// IsAgent is whether a DaemonSet is that of the agent.
-func IsAgent(obj client.Object) bool {
+// isAgent is whether a DaemonSet is that of the agent.
+func isAgent(obj client.Object) bool {
 	_, isDaemonSet := obj.(*appsv1.DaemonSet)
 	return isDaemonSet && obj.GetName() == provision.DaemonSetKey("").Name
 }

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/controllers/scheduledmachine"
 	"github.com/finos/five-spot/pkg/reclaim/provision"
 	"github.com/finos/five-spot/pkg/workload"
 )
@@ -93,7 +94,7 @@ func newBench(t *testing.T, workloadUID types.UID, objs ...client.Object) *bench
 	b := &bench{WithT: NewWithT(t), installer: &fakeInstaller{}}
 	b.Expect(errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))).To(Succeed())
 	b.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objs, kubeSystemNamespace("here"))...).
-		WithIndex(&v1alpha1.ScheduledMachine{}, clusterField, func(obj client.Object) []string {
+		WithIndex(&v1alpha1.ScheduledMachine{}, scheduledmachine.ClusterIndex, func(obj client.Object) []string {
 			return []string{obj.(*v1alpha1.ScheduledMachine).Spec.ClusterName}
 		}).Build()
 	b.workloads = &fakeClusters{client: fake.NewClientBuilder().WithObjects(kubeSystemNamespace(workloadUID)).Build()}

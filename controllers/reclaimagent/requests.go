@@ -29,7 +29,7 @@ func toItself(_ context.Context, cluster client.Object) []ctrl.Request {
 // always maps the agent's DaemonSet to the one cluster, and others to none.
 func always(cluster client.ObjectKey) func(context.Context, client.Object) []reconcile.Request {
 	return func(_ context.Context, obj client.Object) []reconcile.Request {
-		if !IsAgent(obj) {
+		if !isAgent(obj) {
 			return nil
 		}
 		return []reconcile.Request{{NamespacedName: cluster}}

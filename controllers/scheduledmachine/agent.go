@@ -3,7 +3,6 @@ package scheduledmachine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -66,8 +65,6 @@ func (r *Reconciler) armReclaimAgent(ctx context.Context, w *world) lifecycle.Ou
 	if err != nil {
 		return r.nodeFailed(ctx, w, lifecycle.ActionArmReclaimAgent, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, nodeEffectTimeout)
-	defer cancel()
 	namespace, err := r.installation.Namespace(ctx, cached)
 	if err != nil {
 		return r.nodeFailed(ctx, w, lifecycle.ActionArmReclaimAgent, err)
@@ -108,7 +105,7 @@ func (r *Reconciler) agentMissing(ctx context.Context, cluster client.ObjectKey,
 		outcome := pendingAgent(v1alpha1.ReclaimAgentPendingReason, "The reclaim agent is not installed in the workload cluster yet")
 		return &outcome
 	default:
-		outcome := pendingAgent(v1alpha1.ReclaimAgentPendingReason, fmt.Sprintf("The reclaim agent could not be installed: %v", err))
+		outcome := pendingAgent(v1alpha1.ReclaimAgentPendingReason, "The reclaim agent could not be installed: "+steady(err))
 		return &outcome
 	}
 }

@@ -44,9 +44,12 @@ const (
 	lastRetry  = 2 * time.Minute
 )
 
-// Fields of a ScheduledMachine that the cache is indexed by, and of a Machine.
+// ClusterIndex is the field by which the cache of ScheduledMachines is indexed for those
+// of one Cluster, in their namespace.
+const ClusterIndex = "spec.clusterName"
+
+// Other fields of a ScheduledMachine that the cache is indexed by, and of a Machine.
 const (
-	clusterIndex  = "spec.clusterName"
 	calendarIndex = "spec.schedule.calendarRef.name"
 	nodeIndex     = "status.nodeRef.name"
 )
@@ -137,7 +140,7 @@ func logConstructor(log logr.Logger) func(*reconcile.Request) logr.Logger {
 }
 
 func indexObjects(ctx context.Context, indexer client.FieldIndexer) error {
-	err := indexer.IndexField(ctx, &v1alpha1.ScheduledMachine{}, clusterIndex, func(obj client.Object) []string {
+	err := indexer.IndexField(ctx, &v1alpha1.ScheduledMachine{}, ClusterIndex, func(obj client.Object) []string {
 		sm, ok := obj.(*v1alpha1.ScheduledMachine)
 		if !ok {
 			return nil
@@ -230,7 +233,7 @@ func machineToObject(_ context.Context, obj client.Object) []reconcile.Request {
 }
 
 func (r *Reconciler) clusterToObjects(ctx context.Context, cluster client.Object) []reconcile.Request {
-	return r.objects(ctx, client.InNamespace(cluster.GetNamespace()), client.MatchingFields{clusterIndex: cluster.GetName()})
+	return r.objects(ctx, client.InNamespace(cluster.GetNamespace()), client.MatchingFields{ClusterIndex: cluster.GetName()})
 }
 
 func (r *Reconciler) calendarToObjects(ctx context.Context, calendar client.Object) []reconcile.Request {

@@ -95,10 +95,23 @@ func (c *Clusters) Connect(cluster client.ObjectKey) { c.requests.add(cluster) }
 // Client returns a client for the cluster that reads Nodes from a cache. The error
 // is ErrNotConnected when the cluster cannot be reached.
 func (c *Clusters) Client(ctx context.Context, cluster client.ObjectKey) (client.Client, error) {
+	return c.connected(ctx, cluster, c.cache.GetClient)
+}
+
+// UncachedClient returns a client for the cluster that caches nothing. The error is
+// ErrNotConnected when the cluster cannot be reached.
+func (c *Clusters) UncachedClient(ctx context.Context, cluster client.ObjectKey) (client.Client, error) {
+	return c.connected(ctx, cluster, c.cache.GetUncachedClient)
+}
+
+// connected returns a client of the cluster unless its API server has stopped to answer.
+func (c *Clusters) connected(
+	ctx context.Context, cluster client.ObjectKey, get func(ctx context.Context, cluster client.ObjectKey) (client.Client, error),
+) (client.Client, error) {
 	if c.cache.GetHealthCheckingState(ctx, cluster).ConsecutiveFailures >= failedProbes {
 		return nil, ErrNotConnected
 	}
-	workloadClient, err := c.cache.GetClient(ctx, cluster)
+	workloadClient, err := get(ctx, cluster)
 	if errors.Is(err, clustercache.ErrClusterNotConnected) {
 		return nil, ErrNotConnected
 	}
@@ -106,22 +119,6 @@ func (c *Clusters) Client(ctx context.Context, cluster client.ObjectKey) (client
 		return nil, fmt.Errorf("failed to get a client for Cluster %s: %w", cluster, err)
 	}
 	return workloadClient, nil
-}
-
-// UncachedClient returns a client for the cluster that caches nothing. The error is
-// ErrNotConnected when the cluster cannot be reached.
-func (c *Clusters) UncachedClient(ctx context.Context, cluster client.ObjectKey) (client.Client, error) {
-	if c.cache.GetHealthCheckingState(ctx, cluster).ConsecutiveFailures >= failedProbes {
-		return nil, ErrNotConnected
-	}
-	uncached, err := c.cache.GetUncachedClient(ctx, cluster)
-	if errors.Is(err, clustercache.ErrClusterNotConnected) {
-		return nil, ErrNotConnected
-	}
-	if err != nil {
-		return nil, fmt.Errorf("failed to get a client for Cluster %s: %w", cluster, err)
-	}
-	return uncached, nil
 }
 
 // Tried is whether it was tried to connect to the cluster, with whatever success.
