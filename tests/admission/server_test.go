@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,18 +26,7 @@ var server struct {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := startServer(context.Background()); err != nil { //nolint:forbidigo // TestMain has no context of its own
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if server.ControlPlane != nil {
-		if err := server.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	os.Exit(testenv.RunSuite(m, startServer, func() error { return server.Stop() })) //nolint:gocritic // There is no server yet.
 }
 
 // startServer starts it unless nothing that runs needs it.
@@ -50,12 +38,12 @@ func startServer(ctx context.Context) (err error) {
 		return err
 	}
 	if err := testenv.InstallCRDs(ctx, server.Config); err != nil {
-		return errors.Join(err, server.Stop())
+		return err
 	}
 	// The rows are thousands of requests in no time.
 	server.Config.QPS, server.Config.Burst = 500, 1000
 	if server.client, err = client.New(server.Config, client.Options{Scheme: testenv.NewScheme()}); err != nil {
-		return errors.Join(err, server.Stop())
+		return err
 	}
 	server.kubeconfig, err = server.WriteKubeconfig(server.Config, "admin")
 	return err

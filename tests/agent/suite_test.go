@@ -5,6 +5,7 @@ package agent_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -52,24 +53,13 @@ func TestMain(m *testing.M) {
 	SetDefaultEventuallyTimeout(soon)
 	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 	folder, err := os.MkdirTemp("", "five-spot-agent-")
-	if err == nil {
-		err = start(context.Background(), folder) //nolint:forbidigo // TestMain has no context of its own
-	}
-	code := 1
-	if err == nil {
-		code = m.Run()
-	}
-	if server != nil {
-		if stopErr := server.Stop(); stopErr != nil {
-			fmt.Fprintln(os.Stderr, stopErr)
-			code = 1
-		}
-	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	_ = os.RemoveAll(folder)
-	os.Exit(code)
+	os.Exit(testenv.RunSuite(m,
+		func(ctx context.Context) error { return start(ctx, folder) },
+		func() error { return errors.Join(server.Stop(), os.RemoveAll(folder)) }))
 }
 
 func start(ctx context.Context, folder string) (err error) {

@@ -233,8 +233,11 @@ func (cp *ControlPlane) StartChild(path string, args ...string) error {
 	return nil
 }
 
-// Stop ends everything. It may be called more than once.
+// Stop ends everything. It may be called more than once, and of what did not start.
 func (cp *ControlPlane) Stop() error {
+	if cp == nil {
+		return nil
+	}
 	var errs []error
 	// The children hold watches; an API server waits for those when it stops.
 	for _, child := range cp.children {

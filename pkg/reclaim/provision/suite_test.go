@@ -39,21 +39,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	err := start(context.Background()) //nolint:forbidigo // TestMain has no context of its own
-	code := 1
-	if err == nil {
-		code = m.Run()
-	}
-	if server != nil {
-		if stopErr := server.Stop(); stopErr != nil {
-			fmt.Fprintln(os.Stderr, stopErr)
-			code = 1
-		}
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
+	os.Exit(testenv.RunSuite(m, start, func() error { return server.Stop() }))
 }
 
 func start(ctx context.Context) (err error) {
