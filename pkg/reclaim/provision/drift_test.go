@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -36,9 +37,12 @@ func TestWhatIsDeletedIsInstalledAgain(t *testing.T) {
 // change is a drift of one object.
 func change[T client.Object](s *cluster, object T, edit func(T)) {
 	s.t.Helper()
-	s.get(object)
-	edit(object)
-	s.Expect(s.admin.Update(s.t.Context(), object)).To(Succeed())
+	// Controllers write the status meanwhile.
+	s.Expect(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		s.get(object)
+		edit(object)
+		return s.admin.Update(s.t.Context(), object)
+	})).To(Succeed())
 }
 
 func TestDriftIsRepaired(t *testing.T) {
