@@ -33,13 +33,14 @@ func watch(ctx context.Context, opts options, api *apiclient.Client, log logr.Lo
 	detector := detect.New(detect.Options{
 		Mode: opts.Detector, ProcRoot: opts.ProcRoot, Clock: clk, Log: log, Observer: reporter,
 	})
-	endpoints, err := listen(ctx, opts, figures, detector)
+	sight := func() error { return inSight(opts.ProcRoot, reporter) }
+	endpoints, err := listen(ctx, opts, figures, detector.Healthy, sight)
 	if err != nil {
 		return err
 	}
 	watcher := watchconfig.New(api.WatchConfigMap(opts.Namespace, configMap), reporter)
 	annotator := annotate.New(api, opts.NodeName, hostid.New(opts.MachineIDPath, opts.SkipHostIDCheck).Check)
-	rounds := cycle.New(armed{detector}, annotator, reporter)
+	rounds := cycle.New(armed{detector, sight}, annotator, reporter)
 
 	parts := []func(context.Context) error{
 		detector.Run,
@@ -54,7 +55,10 @@ func watch(ctx context.Context, opts options, api *apiclient.Client, log logr.Lo
 }
 
 // armed has the detector look for what a Config says.
-type armed struct{ *detect.Detector }
+type armed struct {
+	*detect.Detector
+	sight func() error
+}
 
 // Arm implements cycle.Detector.
 func (a armed) Arm(config reclaim.Config) {
@@ -62,15 +66,32 @@ func (a armed) Arm(config reclaim.Config) {
 		a.Detector.Arm(nil, 0)
 		return
 	}
+	_ = a.sight() // It has been reported.
 	a.Detector.Arm(match.New(config), config.PollInterval)
+}
+
+// errHidden is that there is nothing in sight to find.
+var errHidden = errors.New("processes of other users are hidden")
+
+// inSight is whether processes of other users can be seen at all, and reports it.
+func inSight(procRoot string, reporter *report.Reporter) error {
+	why, err := detect.Hidden(procRoot)
+	if err != nil {
+		why = err.Error()
+	}
+	reporter.Hidden(why)
+	if why != "" {
+		return errHidden
+	}
+	return nil
 }
 
 // listen binds the endpoints that are turned on, so that a port that is taken is seen at
 // the start.
-func listen(ctx context.Context, opts options, figures *metrics.Metrics, detector *detect.Detector) ([]*serve.Endpoint, error) {
+func listen(ctx context.Context, opts options, figures *metrics.Metrics, healthy, ready func() error) ([]*serve.Endpoint, error) {
 	var endpoints []*serve.Endpoint
 	if !opts.HealthAddress.Off() {
-		endpoint, err := serve.Health(ctx, opts.HealthAddress, detector.Healthy)
+		endpoint, err := serve.Health(ctx, opts.HealthAddress, healthy, ready)
 		if err != nil {
 			return nil, err
 		}

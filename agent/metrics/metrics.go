@@ -50,6 +50,7 @@ type Metrics struct {
 	scans     *prometheus.CounterVec
 	matches   prometheus.Counter
 	latency   prometheus.Histogram
+	hidden    prometheus.Gauge
 	patterns  prometheus.Gauge
 	configs   *prometheus.CounterVec
 	requests  *prometheus.CounterVec
@@ -71,6 +72,7 @@ func New(version string) *Metrics {
 			Help:    "Time from the start of a process that matches until it was found, where the start is known.",
 			Buckets: latencyBuckets(),
 		}),
+		hidden:    gauge("processes_hidden", "Whether the processes of other users cannot be seen: 1 or 0."),
 		patterns:  gauge("patterns", "Number of patterns that are looked for; 0 when the agent is idle."),
 		configs:   counterVec("config_loads_total", "Number of versions of the configuration by what became of them.", "result"),
 		requests:  counterVec("requests_total", "Number of attempts to annotate the Node by their result.", "result"),
@@ -78,7 +80,7 @@ func New(version string) *Metrics {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m.info, m.detector, m.fallbacks, m.events, m.lost, m.scans, m.matches, m.latency,
-		m.patterns, m.configs, m.requests, m.requested,
+		m.hidden, m.patterns, m.configs, m.requests, m.requested,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.gatherer = registry
 	m.info.WithLabelValues(version).Set(1)
@@ -146,6 +148,15 @@ func (m *Metrics) Match(latency time.Duration) {
 	if latency > 0 {
 		m.latency.Observe(latency.Seconds())
 	}
+}
+
+// Hidden is whether the processes of other users cannot be seen.
+func (m *Metrics) Hidden(hidden bool) {
+	value := 0.0
+	if hidden {
+		value = 1
+	}
+	m.hidden.Set(value)
 }
 
 // Config counts a version of the configuration.

@@ -35,6 +35,7 @@ func TestEveryMetricHasAWriter(t *testing.T) {
 		`fivespot_agent_matches_total 1`:                                 func(m *metrics.Metrics) { m.Match(0) },
 		`fivespot_agent_detection_latency_seconds_bucket{le="0.0025"} 1`: func(m *metrics.Metrics) { m.Match(2 * time.Millisecond) },
 		`fivespot_agent_detection_latency_seconds_count 0`:               func(m *metrics.Metrics) { m.Match(0) },
+		`fivespot_agent_processes_hidden 1`:                              func(m *metrics.Metrics) { m.Hidden(true) },
 		`fivespot_agent_patterns 3`:                                      func(m *metrics.Metrics) { m.Patterns(reclaim.ConfigFor([]string{"a", "b", "c d"})) },
 		`fivespot_agent_config_loads_total{result="loaded"} 1`:           func(m *metrics.Metrics) { m.Config(metrics.ConfigLoaded) },
 		`fivespot_agent_config_loads_total{result="rejected"} 1`:         func(m *metrics.Metrics) { m.Config(metrics.ConfigRejected) },

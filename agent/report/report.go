@@ -25,6 +25,9 @@ const (
 	DetectorFallback    = "DetectorFallback"
 	DetectorUnavailable = "DetectorUnavailable"
 
+	// ProcessesHidden is that the processes of other users cannot be seen.
+	ProcessesHidden = "ProcessesHidden"
+
 	// ReclaimConfigInvalid and ReclaimConfigValid are about the ConfigMap.
 	ReclaimConfigInvalid = "ReclaimConfigInvalid"
 	ReclaimConfigValid   = "ReclaimConfigValid"
@@ -56,6 +59,7 @@ type Reporter struct {
 	rejected bool   // whether the present text of the ConfigMap is malformed
 	told     string // the Event about the present request that failed
 	fallback string // why the kernel's events are of no use
+	hidden   string // why processes of other users cannot be seen
 }
 
 // New returns a Reporter; configMap is the ConfigMap as people would name it.
@@ -175,6 +179,24 @@ func (r *Reporter) fellBack(mode detect.Mode, reason string) {
 		event, consequence = DetectorUnavailable, "it finds none"
 	}
 	r.events.Warning(event, "Detect", fmt.Sprintf("The kernel does not tell the reclaim agent of new processes, so %s: %s", consequence, reason))
+}
+
+// Hidden is told why the processes of other users cannot be seen, as often as somebody
+// looks; empty where they can.
+func (r *Reporter) Hidden(why string) {
+	r.metrics.Hidden(why != "")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case why == r.hidden:
+		return
+	case why == "":
+		r.log.Info("The processes of other users can be seen again")
+	default:
+		r.log.Info("The processes of other users cannot be seen, so that none of them is found", "reason", why)
+		r.events.Warning(ProcessesHidden, "Detect", fmt.Sprintf("The reclaim agent cannot see the processes of other users and finds none of them: %s", why))
+	}
+	r.hidden = why
 }
 
 // Received implements detect.Observer.

@@ -86,6 +86,7 @@ func TestEvents(t *testing.T) {
 		wrongHost = `Warning ReclaimWrongHost: A process matches "idea", but: the Node is not known to be this machine: machine-id differs`
 		refused   = `Warning ReclaimRefused: A process matches "idea", but: nodes "desk-7" is forbidden: not your Node`
 		requested = `Normal ReclaimRequested: A process matches "idea"`
+		hidden    = "Warning ProcessesHidden: The reclaim agent cannot see the processes of other users and finds none of them: hidepid=2"
 		fallback  = "Warning DetectorFallback: The kernel does not tell the reclaim agent of new processes, so it reads all of them again and again: no capability"
 	)
 	for name, test := range map[string]struct {
@@ -133,6 +134,13 @@ func TestEvents(t *testing.T) {
 			r.Using(detect.ModeNetlink, "")
 			r.Using(detect.ModePoll, "no capability")
 		}, []string{fallback, fallback}},
+		"processes in sight are as it should be": {func(r *report.Reporter) { r.Hidden("") }, nil},
+		"hidden ones are told once, and again after they could be seen": {func(r *report.Reporter) {
+			r.Hidden("hidepid=2")
+			r.Hidden("hidepid=2")
+			r.Hidden("")
+			r.Hidden("hidepid=2")
+		}, []string{hidden, hidden}},
 		"a detector that may not poll is told": {func(r *report.Reporter) { r.Using(detect.ModeIdle, "no capability") }, []string{
 			"Warning DetectorUnavailable: The kernel does not tell the reclaim agent of new processes, so it finds none: no capability",
 		}},
@@ -170,6 +178,8 @@ func TestMetrics(t *testing.T) {
 		"and is gone":              {func(r *report.Reporter) { r.Requested(found, annotate.Written); r.Released(found) }, `requested`, "0"},
 		"the mode":                 {func(r *report.Reporter) { r.Using(detect.ModeNetlink, "") }, `detector{mode="netlink"}`, "1"},
 		"a fallback, each time":    {func(r *report.Reporter) { r.Using(detect.ModePoll, "a"); r.Using(detect.ModePoll, "b") }, `detector_fallbacks_total`, "2"},
+		"hidden processes":         {func(r *report.Reporter) { r.Hidden("hidepid=2") }, `processes_hidden`, "1"},
+		"and in sight again":       {func(r *report.Reporter) { r.Hidden("hidepid=2"); r.Hidden("") }, `processes_hidden`, "0"},
 		"events":                   {func(r *report.Reporter) { r.Received(5) }, `events_total`, "5"},
 		"lost events":              {func(r *report.Reporter) { r.Lost(2) }, `events_lost_total`, "2"},
 		"scans":                    {func(r *report.Reporter) { r.Scanned(detect.CauseLost, 100, time.Second) }, `rescans_total{cause="lost"}`, "1"},

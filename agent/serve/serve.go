@@ -1,4 +1,4 @@
-// Package serve has the agent's two endpoints, /metrics and /healthz. The agent runs in
+// Package serve has the agent's endpoints, /metrics and that of its health. The agent runs in
 // the network of its host, so that both are bound to the loopback device unless who may
 // read them is restricted.
 package serve
@@ -24,6 +24,7 @@ const (
 // Endpoint is a server that listens already.
 type Endpoint struct {
 	listener net.Listener
+	mux      *http.ServeMux
 	server   *http.Server
 }
 
@@ -43,16 +44,27 @@ func Metrics(ctx context.Context, address Address, access Access, metrics http.H
 	return endpoint, nil
 }
 
-// Health listens for requests of /healthz, which fails when healthy does. It does not
-// tell why: that is for the log.
-func Health(ctx context.Context, address Address, healthy func() error) (*Endpoint, error) {
-	return listen(ctx, address, "/healthz", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if healthy() != nil {
-			http.Error(w, "the detector does not work", http.StatusServiceUnavailable)
-			return
+// Health listens for requests of /healthz, which fails when healthy does, and of /readyz,
+// which also fails when ready does. Neither tells why: that is for the log.
+func Health(ctx context.Context, address Address, healthy, ready func() error) (*Endpoint, error) {
+	endpoint, err := listen(ctx, address, "/healthz", answer(healthy))
+	if err != nil {
+		return nil, err
+	}
+	endpoint.mux.Handle("GET /readyz", answer(healthy, ready))
+	return endpoint, nil
+}
+
+func answer(checks ...func() error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for _, check := range checks {
+			if check() != nil {
+				http.Error(w, "the detector does not work", http.StatusServiceUnavailable)
+				return
+			}
 		}
 		_, _ = w.Write([]byte("ok"))
-	}))
+	})
 }
 
 func listen(ctx context.Context, address Address, path string, handler http.Handler) (*Endpoint, error) {
@@ -62,7 +74,7 @@ func listen(ctx context.Context, address Address, path string, handler http.Hand
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+path, handler)
-	return &Endpoint{listener: listener, server: &http.Server{
+	return &Endpoint{listener: listener, mux: mux, server: &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: headerPatience,
 		ReadTimeout:       headerPatience,

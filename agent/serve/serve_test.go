@@ -69,7 +69,7 @@ func TestHealthFailsWhenTheDetectorIsDead(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	var dead error
-	endpoint, err := serve.Health(t.Context(), free(t), func() error { return dead })
+	endpoint, err := serve.Health(t.Context(), free(t), func() error { return dead }, fine)
 	url := "http://" + run(t, endpoint, err)
 	status, body, err := get(t, http.DefaultClient, url+"/healthz")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -87,11 +87,33 @@ func TestHealthFailsWhenTheDetectorIsDead(t *testing.T) {
 	g.Expect(status).To(Equal(http.StatusNotFound))
 }
 
+func TestAnAgentThatCannotSeeIsAliveAndNotReady(t *testing.T) {
+	t.Parallel()
+	var dead, blind error
+	endpoint, err := serve.Health(t.Context(), free(t), func() error { return dead }, func() error { return blind })
+	url := "http://" + run(t, endpoint, err)
+	answers := func() []int {
+		alive, _, err := get(t, http.DefaultClient, url+"/healthz")
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		ready, _, err := get(t, http.DefaultClient, url+"/readyz")
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		return []int{alive, ready}
+	}
+	g := NewWithT(t)
+	g.Expect(answers()).To(Equal([]int{http.StatusOK, http.StatusOK}))
+	blind = errors.New("hidepid")
+	g.Expect(answers()).To(Equal([]int{http.StatusOK, http.StatusServiceUnavailable}))
+	dead, blind = errors.New("socket"), nil
+	g.Expect(answers()).To(Equal([]int{http.StatusServiceUnavailable, http.StatusServiceUnavailable}))
+}
+
+func fine() error { return nil }
+
 func TestAnAddressThatIsTakenIsAnError(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
 	address := free(t)
-	endpoint, err := serve.Health(t.Context(), address, func() error { return nil })
+	endpoint, err := serve.Health(t.Context(), address, fine, fine)
 	run(t, endpoint, err)
 	_, err = serve.Metrics(t.Context(), address, serve.Access{}, secret)
 	g.Expect(err).To(MatchError(ContainSubstring("failed to serve /metrics")))

@@ -1,14 +1,17 @@
 package agent_test
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -49,7 +52,31 @@ func TestWithoutTheKernelsEventsItPollsAndSaysSo(t *testing.T) {
 		ContainSubstring("\nfivespot_agent_detector{mode=\"poll\"} 1\n"), ContainSubstring("\nfivespot_agent_detector_fallbacks_total 1\n")))
 	h.fakeProc(name)
 	h.Eventually(h.requested(name)).Should(BeTrue())
-	h.Expect(a.healthy()).To(BeTrue())
+	h.Expect(a.answers("/healthz")()).To(Equal(http.StatusOK))
+	h.Expect(a.answers("/readyz")()).To(Equal(http.StatusOK), "it finds all the same")
+}
+
+func TestWhereProcessesAreHiddenItIsNotReadyAndSaysSo(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	root := filepath.Join(h.folder, "hidden")
+	h.Expect(os.Mkdir(root, 0o755)).To(Succeed())
+	if err := unix.Mount("proc", root, "proc", 0, "hidepid=2,gid=54321"); err != nil {
+		t.Skip("needs to mount a file system: " + err.Error())
+	}
+	t.Cleanup(func() { h.Expect(unix.Unmount(root, unix.MNT_DETACH)).To(Succeed()) })
+	setpriv, err := exec.LookPath("setpriv")
+	if err != nil {
+		t.Skip("needs setpriv, to start the agent without a capability: " + err.Error())
+	}
+	h.lookFor(h.program("idea"))
+	a := h.startBy(setpriv, "--bounding-set=-sys_ptrace", binary, "--proc-root", root)
+	h.Eventually(h.events).Should(ContainElement("Warning ProcessesHidden"), a.log.String)
+	h.Expect(a.answers("/healthz")()).To(Equal(http.StatusOK))
+	h.Expect(a.answers("/readyz")()).To(Equal(http.StatusServiceUnavailable))
+
+	h.Expect(unix.Mount("proc", root, "proc", unix.MS_REMOUNT, "hidepid=2,gid=0")).To(Succeed())
+	h.Eventually(a.answers("/readyz")).Should(Equal(http.StatusOK), "nobody has to start it anew")
 }
 
 func TestOneShot(t *testing.T) {

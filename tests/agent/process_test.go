@@ -24,8 +24,17 @@ type agent struct {
 // alive still: no match ends it.
 func (h *host) startAgent(args ...string) *agent {
 	h.Helper()
+	a := h.startBy(binary, args...)
+	h.Eventually(a.answers("/healthz")).Should(Equal(http.StatusOK), a.log.String)
+	return a
+}
+
+// startBy is startAgent by a program that may begin with other arguments, for an agent
+// of which nothing is expected yet.
+func (h *host) startBy(program string, args ...string) *agent {
+	h.Helper()
 	a := &agent{host: h, log: &output{}}
-	process, err := testenv.StartProcess(a.log, binary, append(h.args(), args...), nil)
+	process, err := testenv.StartProcess(a.log, program, append(args, h.args()...), nil)
 	h.Expect(err).NotTo(HaveOccurred())
 	a.Process = process
 	h.Cleanup(func() {
@@ -44,7 +53,6 @@ func (h *host) startAgent(args ...string) *agent {
 			h.Log(a.log.String())
 		}
 	})
-	h.Eventually(a.healthy).Should(BeTrue(), a.log.String)
 	return a
 }
 
@@ -55,9 +63,12 @@ func (h *host) args() []string {
 	}
 }
 
-func (a *agent) healthy() bool {
-	status, _ := a.fetch("http://" + a.health + "/healthz")
-	return status == http.StatusOK
+// answers is the status with which it answers requests of the path.
+func (a *agent) answers(path string) func() int {
+	return func() int {
+		status, _ := a.fetch("http://" + a.health + path)
+		return status
+	}
 }
 
 // fetch returns 0 when nobody answers.
