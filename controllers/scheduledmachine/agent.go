@@ -34,7 +34,7 @@ const (
 type Agents interface {
 	Arm(ctx context.Context, c client.Client, node *corev1.Node, namespace string, config reclaim.Config) (changed bool, err error)
 	Disarm(ctx context.Context, c client.Client, node *corev1.Node, namespace string) (changed bool, err error)
-	Ready(ctx context.Context, c client.Client, nodeName, namespace string) (ready bool, why string, err error)
+	Ready(ctx context.Context, c client.Client, node *corev1.Node, namespace string, now time.Time) (ready bool, why string, err error)
 	Guarded(ctx context.Context, c client.Client, namespace string) (bool, error)
 }
 
@@ -142,7 +142,7 @@ func (r *Reconciler) arm(ctx context.Context, w *world, uncached client.Client, 
 	if err != nil {
 		return r.nodeFailed(ctx, w, lifecycle.ActionArmReclaimAgent, err)
 	}
-	ready, why, err := r.agents.Ready(ctx, uncached, w.node.Name, namespace)
+	ready, why, err := r.agents.Ready(ctx, uncached, w.node, namespace, w.Now)
 	if err != nil {
 		return r.nodeFailed(ctx, w, lifecycle.ActionArmReclaimAgent, err)
 	}

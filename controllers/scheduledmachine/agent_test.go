@@ -49,7 +49,7 @@ func (f *fakeAgents) Disarm(context.Context, client.Client, *corev1.Node, string
 	return true, f.err
 }
 
-func (f *fakeAgents) Ready(context.Context, client.Client, string, string) (bool, string, error) {
+func (f *fakeAgents) Ready(context.Context, client.Client, *corev1.Node, string, time.Time) (bool, string, error) {
 	f.asked = append(f.asked, "ready?")
 	return f.why == "", f.why, nil
 }

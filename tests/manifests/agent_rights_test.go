@@ -106,7 +106,7 @@ func armAndDisarm(t *testing.T, provisioner *provision.Provisioner, few client.C
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(changed).To(BeTrue())
 	}
-	_, why, err := provisioner.Ready(t.Context(), few, node.Name, agentNamespace)
+	_, why, err := provisioner.Ready(t.Context(), few, node, agentNamespace, time.Now())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(why).To(ContainSubstring("has no Pod on Node few-rights-armed yet"))
 	g.Expect(admin.Get(t.Context(), client.ObjectKeyFromObject(node), node)).To(Succeed())

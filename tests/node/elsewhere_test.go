@@ -90,7 +90,7 @@ func TestWithoutAMachineIDNoAgentStarts(t *testing.T) {
 	pod := o.agentPod()
 	o.Expect(pod.Status.Phase).To(Equal(corev1.PodPending))
 	o.Expect(pod.Status.ContainerStatuses).To(ConsistOf(HaveField("State.Waiting.Reason", "ContainerCreating")))
-	_, why, err := o.agent.Ready(t.Context(), o.admin, nodeName, namespace)
+	_, why, err := o.agent.Ready(t.Context(), o.admin, o.object(), namespace, time.Now())
 	o.Expect(err).NotTo(HaveOccurred())
 	o.Expect(why).To(HaveSuffix("ContainerCreating"))
 

@@ -49,7 +49,7 @@ func (o *onNode) object() *corev1.Node {
 func (o *onNode) readyAgent() *corev1.Pod {
 	o.Helper()
 	o.Eventually(func(g Gomega) {
-		ready, why, err := o.agent.Ready(o.Context(), o.admin, nodeName, namespace)
+		ready, why, err := o.agent.Ready(o.Context(), o.admin, o.object(), namespace, time.Now())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(ready).To(BeTrue(), why)
 	}).Should(Succeed())

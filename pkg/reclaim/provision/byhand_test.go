@@ -135,7 +135,7 @@ func TestTheRoleForManagersWithFewRightsIsEnough(t *testing.T) {
 	d := &desk{s, s.node("few"), client.ObjectKey{Namespace: s.namespace, Name: "reclaim-agent-few"}}
 	s.Expect(d.arm("idea")).To(BeTrue())
 	s.Expect(d.arm("steam")).To(BeTrue())
-	_, _, err = s.provision.Ready(t.Context(), s.client, "few", s.namespace)
+	_, _, err = s.ready("few")
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(d.disarm()).To(BeTrue())
 	_, err = s.provision.Arm(t.Context(), s.client, d.node, s.namespace, reclaim.ConfigFor([]string{"idea"}))

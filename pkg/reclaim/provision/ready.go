@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"fmt"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -17,6 +18,11 @@ const (
 	templateGenerationLabel = "pod-template-generation"
 
 	nodeNameField = "spec.nodeName"
+
+	// settling is how long after its registration a Node may still have what a former
+	// Node of its name left: the garbage collector takes a Pod whose Node is gone a
+	// minute later at most, and a kubelet that comes back reports it within seconds.
+	settling = time.Minute
 )
 
 // podLabels are on the agent's Pods.
@@ -26,9 +32,11 @@ var podLabels = client.MatchingLabels{
 }
 
 // Ready is whether the agent's Pod on the Node is Ready and of the present DaemonSet,
-// whoever installed that; if not, why says what is missing. The client must not read
-// Pods from a cache. It takes two requests.
-func (p *Provisioner) Ready(ctx context.Context, c client.Client, nodeName, namespace string) (ready bool, why string, err error) {
+// whoever installed that; if not, why says what is missing. What a Pod that is older than
+// its Node says of itself is believed only a minute after the Node was registered: until
+// then it may be what a former Node of that name left. The client must not read Pods from
+// a cache. It takes two requests.
+func (p *Provisioner) Ready(ctx context.Context, c client.Client, node *corev1.Node, namespace string, now time.Time) (ready bool, why string, err error) {
 	daemonSet := &appsv1.DaemonSet{}
 	key := client.ObjectKey{Namespace: namespace, Name: agent}
 	if err := c.Get(ctx, key, daemonSet); apierrors.IsNotFound(err) {
@@ -37,17 +45,17 @@ func (p *Provisioner) Ready(ctx context.Context, c client.Client, nodeName, name
 		return false, "", fmt.Errorf("failed to get DaemonSet %s: %w", key, err)
 	}
 	pods := &corev1.PodList{}
-	err = c.List(ctx, pods, client.InNamespace(namespace), podLabels, client.MatchingFields{nodeNameField: nodeName})
+	err = c.List(ctx, pods, client.InNamespace(namespace), podLabels, client.MatchingFields{nodeNameField: node.Name})
 	if err != nil {
-		return false, "", fmt.Errorf("failed to list Pods on Node %s in Namespace %s: %w", nodeName, namespace, err)
+		return false, "", fmt.Errorf("failed to list Pods on Node %s in Namespace %s: %w", node.Name, namespace, err)
 	}
-	why = fmt.Sprintf("DaemonSet %s has no Pod on Node %s yet", key, nodeName)
+	why = fmt.Sprintf("DaemonSet %s has no Pod on Node %s yet", key, node.Name)
 	for i := range pods.Items {
 		pod := &pods.Items[i]
 		if !metav1.IsControlledBy(pod, daemonSet) {
 			continue
 		}
-		if why = lacks(daemonSet, pod); why == "" {
+		if why = lacks(daemonSet, pod, node, now); why == "" {
 			return true, "", nil
 		}
 	}
@@ -71,10 +79,14 @@ func (p *Provisioner) Guarded(ctx context.Context, c client.Client, namespace st
 }
 
 // lacks is what a Pod of the DaemonSet lacks to count; empty if it counts.
-func lacks(daemonSet *appsv1.DaemonSet, pod *corev1.Pod) string {
+func lacks(daemonSet *appsv1.DaemonSet, pod *corev1.Pod, node *corev1.Node, now time.Time) string {
 	generation := daemonSet.Annotations[appsv1.DeprecatedTemplateGeneration]
 	if pod.DeletionTimestamp != nil || pod.Labels[templateGenerationLabel] != generation {
 		return fmt.Sprintf("Pod %s is of a former DaemonSet or is ending", pod.Name)
+	}
+	registered := node.CreationTimestamp.Time
+	if pod.CreationTimestamp.Time.Before(registered) && now.Before(registered.Add(settling)) {
+		return fmt.Sprintf("Pod %s is older than the Node, which has just been registered", pod.Name)
 	}
 	for i := range pod.Status.Conditions {
 		if condition := &pod.Status.Conditions[i]; condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {

@@ -46,7 +46,7 @@ func TestTheAgentIsReadyWhenItsPresentPodOnTheNodeIs(t *testing.T) {
 				s.Expect(admin.Delete(t.Context(), pod)).To(Succeed())
 			}
 			s.requests.Reset()
-			ready, why, err := s.provision.Ready(t.Context(), s.client, "desk", s.namespace)
+			ready, why, err := s.ready("desk")
 			s.Expect(err).NotTo(HaveOccurred())
 			s.Expect(why).To(ContainSubstring(test.why))
 			s.Expect(ready).To(Equal(test.why == ""))
@@ -62,19 +62,47 @@ func TestAnAgentThatWasReplacedIsReadyAgainWithItsNewPod(t *testing.T) {
 	s.pod("former", "desk", isReady)
 	s.provision = provision.New(options("v0.3.0"))
 	s.install()
-	ready, why, err := s.provision.Ready(t.Context(), s.client, "desk", s.namespace)
+	ready, why, err := s.ready("desk")
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(ready).To(BeFalse())
 	s.Expect(why).To(ContainSubstring("Pod former"))
 	s.pod("present", "desk", isReady)
-	s.Expect(first(s.provision.Ready(t.Context(), s.client, "desk", s.namespace))).To(BeTrue())
+	s.Expect(first(s.ready("desk"))).To(BeTrue())
 }
 
 func first(ready bool, _ string, _ error) bool { return ready }
 
+func TestWhatAFormerNodeLeftIsNotTheAgentOfANewOne(t *testing.T) {
+	s := newCluster(t)
+	s.install()
+	created := s.pod("agent-x", "desk", isReady).CreationTimestamp.Time
+	for name, test := range map[string]struct {
+		registered, now time.Duration // after the Pod was created
+		ready           bool
+	}{
+		"a Pod of the second in which the Node was registered":     {0, 0, true},
+		"a Pod that is younger than the Node":                      {-time.Second, 0, true},
+		"a Pod that is older than a Node that was just registered": {time.Second, time.Second, false},
+		"a Pod that could still be garbage":                        {time.Hour, time.Hour + 59*time.Second, false},
+		"a Pod that would be gone if it were garbage":              {time.Hour, time.Hour + time.Minute, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "desk", CreationTimestamp: metav1.NewTime(created.Add(test.registered))}}
+			ready, why, err := s.provision.Ready(t.Context(), s.client, node, s.namespace, created.Add(test.now))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(ready).To(Equal(test.ready), why)
+			g.Expect(why == "").To(Equal(test.ready))
+			if !test.ready {
+				g.Expect(why).To(Equal("Pod agent-x is older than the Node, which has just been registered"))
+			}
+		})
+	}
+}
+
 func TestWithoutADaemonSetNothingIsReady(t *testing.T) {
 	s := newCluster(t)
-	ready, why, err := s.provision.Ready(t.Context(), s.client, "desk", s.namespace)
+	ready, why, err := s.ready("desk")
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(ready).To(BeFalse())
 	s.Expect(why).To(ContainSubstring("there is no DaemonSet " + s.namespace + "/" + agent))
@@ -118,13 +146,13 @@ func TestARealDaemonSetsPodsHaveTheLabelThatIsCompared(t *testing.T) {
 		g.Expect(s.admin.Status().Update(t.Context(), pod)).To(Succeed())
 		var ready bool
 		var err error
-		ready, why, err = s.provision.Ready(t.Context(), s.client, node.Name, s.namespace)
+		ready, why, err = s.ready(node.Name)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(ready).To(BeTrue(), why)
 	}).WithTimeout(patience).WithPolling(50 * time.Millisecond).Should(Succeed())
 	daemonSet := &appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: agent}}
 	change(s, daemonSet, func(d *appsv1.DaemonSet) { d.Spec.Template.Spec.Containers[0].Env[0].Name = "OTHER" })
-	ready, why, err := s.provision.Ready(t.Context(), s.client, node.Name, s.namespace)
+	ready, why, err := s.ready(node.Name)
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Expect(ready).To(BeFalse())
 	s.Expect(why).To(ContainSubstring("former DaemonSet"))

@@ -186,6 +186,11 @@ func (s *cluster) node(name string) *corev1.Node {
 	return created
 }
 
+// ready asks for the agent of a Node that has been there for long.
+func (s *cluster) ready(node string) (ready bool, why string, err error) {
+	return s.provision.Ready(s.t.Context(), s.client, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, s.namespace, time.Now())
+}
+
 // pod is a Pod on a Node as the DaemonSet would have it; there is no kubelet.
 func (s *cluster) pod(name, node string, change func(*corev1.Pod)) *corev1.Pod {
 	s.t.Helper()
