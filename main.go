@@ -70,9 +70,13 @@ func newLogger(opts controllers.Options) logr.Logger {
 
 // restConfig reads the kubeconfig, or uses the ServiceAccount of the Pod.
 func restConfig(kubeconfig string) (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	load := rest.InClusterConfig
+	if kubeconfig != "" {
+		load = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", kubeconfig) }
+	}
+	config, err := load()
 	if err != nil {
-		return nil, fmt.Errorf("failed to find out how to reach the API server: %w", err)
+		return nil, fmt.Errorf("failed to find out how to reach the API server; outside of a cluster give --kubeconfig: %w", err)
 	}
 	return config, nil
 }
