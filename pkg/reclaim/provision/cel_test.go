@@ -131,6 +131,41 @@ func all(g *WithT, results []plugincel.EvaluationResult, err error) {
 	}
 }
 
+func TestAnAgentCannotUnsayARequest(t *testing.T) {
+	t.Parallel()
+	const asked = v1alpha1.ReclaimRequestedAnnotation
+	for name, test := range map[string]struct {
+		before, after map[string]string
+		allowed       bool
+	}{
+		"it asks":                               {nil, map[string]string{asked: "true"}, true},
+		"it asks again with another reason":     {map[string]string{asked: "true"}, map[string]string{asked: "true", v1alpha1.ReclaimReasonAnnotation: "x"}, true},
+		"it asks where somebody has said false": {map[string]string{asked: "false"}, map[string]string{asked: "true"}, true},
+		"it leaves what somebody else has said": {map[string]string{asked: "false"}, map[string]string{asked: "false", v1alpha1.ReclaimReasonAnnotation: "x"}, true},
+		"it empties the request":                {map[string]string{asked: "true"}, map[string]string{asked: ""}, false},
+		"it says false":                         {map[string]string{asked: "true"}, map[string]string{asked: "false"}, false},
+		"it says what counts for nothing":       {nil, map[string]string{asked: "yes"}, false},
+		"it takes the request away":             {map[string]string{asked: "true"}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			_, validations, _ := compiled(t, "1.30")
+			before := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "desk", Annotations: test.before}}
+			after := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "desk", Annotations: test.after}}
+			attributes, request := updateBy(agentUser, before, after)
+			results, _, err := validations.ForInput(t.Context(), attributes, request, plugincel.OptionalVariableBindings{Authorizer: allowing{}}, nil, budget)
+			g.Expect(err).NotTo(HaveOccurred())
+			allowed := true
+			for _, result := range results {
+				g.Expect(result.Error).NotTo(HaveOccurred())
+				allowed = allowed && result.EvalResult.Value() == true
+			}
+			g.Expect(allowed).To(Equal(test.allowed))
+		})
+	}
+}
+
 func updateBy(name string, before, after *corev1.Node) (*admission.VersionedAttributes, *admissionv1.AdmissionRequest) {
 	node := corev1.SchemeGroupVersion.WithKind("Node")
 	nodes := corev1.SchemeGroupVersion.WithResource("nodes")

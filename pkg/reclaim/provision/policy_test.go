@@ -31,6 +31,7 @@ const (
 	notOwnNode  = "not bound to Node"
 	onlyThree   = "may change nothing on a Node but the three reclaim annotations"
 	notRemove   = "may set but not remove"
+	onlyTrue    = "may set reclaim-requested to true only"
 	onlyTheSome = "only the reclaim agent of Node"
 )
 
@@ -219,6 +220,7 @@ func TestWhoMayTouchTheReclaimAnnotations(t *testing.T) {
 		"a token that is not bound":                          {merge("an agent whose token is not bound", own, requested), notOwnNode},
 		"the agent removes the request":                      {after(merge("the agent on own", own, cleared)), notRemove},
 		"the agent removes one annotation of it":             {after(merge("the agent on own", own, `{"metadata":{"annotations":{"5spot.finos.org/reclaim-reason":null}}}`)), notRemove},
+		"the agent unsays the request by another value":      {after(merge("the agent on own", own, `{"metadata":{"annotations":{"5spot.finos.org/reclaim-requested":""}}}`)), onlyTrue},
 		"the agent sets another annotation":                  {merge("the agent on own", own, `{"metadata":{"annotations":{"5spot.finos.org/cordoned-by":"x"}}}`), onlyThree},
 		"the agent changes another annotation":               {merge("the agent on own", own, `{"metadata":{"annotations":{"c":"x"}}}`), onlyThree},
 		"the agent removes another annotation":               {merge("the agent on own", own, `{"metadata":{"annotations":{"c":null}}}`), onlyThree},
