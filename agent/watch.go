@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -34,11 +35,12 @@ func watch(ctx context.Context, opts options, api *apiclient.Client, log logr.Lo
 		Mode: opts.Detector, ProcRoot: opts.ProcRoot, Clock: clk, Log: log, Observer: reporter,
 	})
 	sight := func() error { return inSight(opts.ProcRoot, reporter) }
-	endpoints, err := listen(ctx, opts, figures, detector.Healthy, sight)
+	watcher := watchconfig.New(api.WatchConfigMap(opts.Namespace, configMap), reporter)
+	ready := func() error { return cmp.Or(watcher.Known(), sight()) }
+	endpoints, err := listen(ctx, opts, figures, detector.Healthy, ready)
 	if err != nil {
 		return err
 	}
-	watcher := watchconfig.New(api.WatchConfigMap(opts.Namespace, configMap), reporter)
 	annotator := annotate.New(api, opts.NodeName, hostid.New(opts.MachineIDPath, opts.SkipHostIDCheck).Check)
 	rounds := cycle.New(armed{detector, sight}, annotator, reporter)
 

@@ -59,7 +59,7 @@ func answer(checks ...func() error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for _, check := range checks {
 			if check() != nil {
-				http.Error(w, "the detector does not work", http.StatusServiceUnavailable)
+				http.Error(w, "not able to find a process", http.StatusServiceUnavailable)
 				return
 			}
 		}

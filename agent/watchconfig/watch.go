@@ -14,8 +14,13 @@ import (
 	"github.com/finos/five-spot/pkg/reclaim"
 )
 
-// errNoKey is a ConfigMap without the one key that counts.
-var errNoKey = errors.New("key " + reclaim.ConfigKey + " is missing")
+var (
+	// errNoKey is a ConfigMap without the one key that counts.
+	errNoKey = errors.New("key " + reclaim.ConfigKey + " is missing")
+
+	// errUnknown is that the API server has not told yet what to look for.
+	errUnknown = errors.New("it is not known yet what to look for")
+)
 
 // Observer is told what became of each version of the ConfigMap.
 type Observer interface {
@@ -28,7 +33,7 @@ type Observer interface {
 
 // Watcher follows one ConfigMap.
 type Watcher struct {
-	source   cache.ListerWatcher
+	informer cache.Controller
 	observer Observer
 	configs  chan reclaim.Config
 	seen     version
@@ -43,7 +48,17 @@ type version struct {
 
 // New returns a Watcher of what the source lists, which is one ConfigMap or none.
 func New(source cache.ListerWatcher, observer Observer) *Watcher {
-	return &Watcher{source: source, observer: observer, configs: make(chan reclaim.Config, 1)}
+	w := &Watcher{observer: observer, configs: make(chan reclaim.Config, 1)}
+	_, w.informer = cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: source,
+		ObjectType:    &corev1.ConfigMap{},
+		Handler: cache.ResourceEventHandlerFuncs{
+			AddFunc:    w.changed,
+			UpdateFunc: func(_, object any) { w.changed(object) },
+			DeleteFunc: func(any) { w.deleted() },
+		},
+	})
+	return w
 }
 
 // Configs has the Config that is in force whenever that changes, and only the latest.
@@ -52,17 +67,15 @@ func (w *Watcher) Configs() <-chan reclaim.Config { return w.configs }
 
 // Run follows the ConfigMap until ctx ends. While the API server cannot be reached the
 // last Config stays in force.
-func (w *Watcher) Run(ctx context.Context) {
-	_, informer := cache.NewInformerWithOptions(cache.InformerOptions{
-		ListerWatcher: w.source,
-		ObjectType:    &corev1.ConfigMap{},
-		Handler: cache.ResourceEventHandlerFuncs{
-			AddFunc:    w.changed,
-			UpdateFunc: func(_, object any) { w.changed(object) },
-			DeleteFunc: func(any) { w.deleted() },
-		},
-	})
-	informer.RunWithContext(ctx)
+func (w *Watcher) Run(ctx context.Context) { w.informer.RunWithContext(ctx) }
+
+// Known returns an error until it is known whether there is a ConfigMap. Without that
+// nothing is looked for, and nobody would be told.
+func (w *Watcher) Known() error {
+	if !w.informer.HasSynced() {
+		return errUnknown
+	}
+	return nil
 }
 
 func (w *Watcher) changed(object any) {

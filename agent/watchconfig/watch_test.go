@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	fcache "k8s.io/client-go/tools/cache/testing"
 
@@ -164,6 +165,37 @@ func TestOnlyTheLatestConfigWaits(t *testing.T) {
 		synctest.Wait()
 		g.Expect(watcher.Configs()).To(Receive(Equal(*commands("b"))))
 		g.Expect(watcher.Configs()).NotTo(Receive())
+	})
+}
+
+// silent is a source that does not answer before it is opened.
+type silent struct {
+	*fcache.FakeControllerSource
+	opened chan struct{}
+}
+
+func (s silent) List(options metav1.ListOptions) (runtime.Object, error) {
+	<-s.opened
+	return s.FakeControllerSource.List(options)
+}
+
+func TestItIsNotKnownWhatToLookForUntilTheAPIServerHasSaidSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		source := silent{fcache.NewFakeControllerSource(), make(chan struct{})}
+		defer source.Shutdown()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		watcher := watchconfig.New(source, &observer{})
+		g.Expect(watcher.Known()).To(MatchError(ContainSubstring("not known yet")))
+		go watcher.Run(ctx)
+		synctest.Wait()
+		g.Expect(watcher.Known()).NotTo(Succeed(), "it has not answered")
+
+		close(source.opened)
+		synctest.Wait()
+		g.Expect(watcher.Known()).To(Succeed(), "that there is no ConfigMap is known")
 	})
 }
 

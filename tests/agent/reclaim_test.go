@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -8,7 +9,9 @@ import (
 
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/agent/apiclient"
@@ -165,6 +168,21 @@ func TestARefusalIsToldAndTheRequestLandsOnceItIsAllowed(t *testing.T) {
 	role.Rules = exactly(h.node).nodes
 	h.Expect(admin.Update(t.Context(), role)).To(Succeed())
 	h.Eventually(h.requested(name)).Should(BeTrue())
+}
+
+func TestAnAgentThatMayNotReadItsConfigurationIsAliveAndNotReady(t *testing.T) {
+	t.Parallel()
+	h := newHostWith(t, func(node string) rights {
+		allowed := exactly(node)
+		allowed.own[0].Verbs = []string{"get"}
+		return allowed
+	})
+	a := h.startAgent()
+	h.Consistently(a.answers("/readyz"), settled).Should(Equal(http.StatusServiceUnavailable))
+	h.Expect(a.answers("/healthz")()).To(Equal(http.StatusOK))
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "agent-" + h.node}, Rules: exactly(h.node).own}
+	h.Expect(admin.Update(t.Context(), role)).To(Succeed())
+	h.Eventually(a.answers("/readyz")).Should(Equal(http.StatusOK), "that there is no ConfigMap is known")
 }
 
 func TestANodeThatTookTheNameOfTheOneThatWasCheckedIsNotPatched(t *testing.T) {
