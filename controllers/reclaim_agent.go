@@ -12,8 +12,9 @@ import (
 
 // reclaimAgent is what the manager does about the reclaim agent.
 type reclaimAgent struct {
-	// arms is for single Nodes; nil where there is no image of it.
-	arms scheduledmachine.Agents
+	// arms is for single Nodes. Without an image it only takes off what is there.
+	arms    scheduledmachine.Agents
+	noImage bool
 
 	// installation installs it, in the first instance only; in the others it just tells
 	// where the agent is.
@@ -23,12 +24,14 @@ type reclaimAgent struct {
 
 func newReclaimAgent(mgr ctrl.Manager, opts Options, version string) reclaimAgent {
 	options := reclaimagent.Options{Clock: opts.Clock, Client: mgr.GetClient(), Live: mgr.GetAPIReader(), ManagerNamespace: opts.PodNamespace}
-	if opts.AgentImage == "" {
-		return reclaimAgent{installation: reclaimagent.New(options)}
-	}
 	provisioner := provision.New(provision.Options{Image: opts.AgentImage, PullSecret: opts.AgentPullSecret, Version: version})
-	options.Installer = provisioner
-	return reclaimAgent{arms: provisioner, installation: reclaimagent.New(options), installs: opts.InstanceID == 0}
+	agent := reclaimAgent{arms: provisioner, noImage: opts.AgentImage == ""}
+	if !agent.noImage {
+		options.Installer = provisioner
+		agent.installs = opts.InstanceID == 0
+	}
+	agent.installation = reclaimagent.New(options)
+	return agent
 }
 
 func (a reclaimAgent) setup(mgr ctrl.Manager) error {

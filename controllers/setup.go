@@ -172,6 +172,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 	reconciler := scheduledmachine.New(scheduledmachine.Options{
 		Agents:       agent.arms,
 		Installation: agent.installation,
+		NoAgentImage: agent.noImage,
 		Clock:        opts.Clock,
 		Client:       mgr.GetClient(),
 		Live:         mgr.GetAPIReader(),

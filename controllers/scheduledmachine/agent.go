@@ -50,7 +50,7 @@ type Installation interface {
 
 // armReclaimAgent makes the reclaim agent watch the Node, or takes it off.
 func (r *Reconciler) armReclaimAgent(ctx context.Context, w *world) lifecycle.Outcome {
-	if r.agents == nil {
+	if w.Object.WantsReclaimAgent && r.noAgentImage {
 		return pendingAgent(v1alpha1.ReclaimAgentUnavailableReason, "There is no image of the reclaim agent: set --agent-image")
 	}
 	if w.Object.WantsReclaimAgent && r.armed.Holds(w) {

@@ -229,9 +229,22 @@ func TestTheAgentIsTakenOffWhenNothingIsLookedFor(t *testing.T) {
 
 func TestWithoutAnImageThereIsNoAgent(t *testing.T) {
 	t.Parallel()
-	sm := deskSM(reclaimable)
-	h := newHarness(t, knownCAPI, nil, sm, tradingCluster(), runningMachine(sm))
-	h.onNode(interceptor.Funcs{}, readyNode(nil))
+	agents := &fakeAgents{}
+	h := newAgentHarness(t, deskSM(reclaimable), agents, readyNode(nil), agentDaemonSet())
+	h.noAgentImage = true
 	h.reconcileTo(t)
+	h.g.Expect(agents.asked).To(BeEmpty())
 	h.g.Expect(h.condition(v1alpha1.ReclaimAgentReadyCondition)).To(Equal("False/Unavailable"))
+}
+
+func TestAnAgentIsTakenOffAlsoWhereThereIsNoImageOfItAnyMore(t *testing.T) {
+	t.Parallel()
+	agents := &fakeAgents{}
+	h := newAgentHarness(t, deskSM(active), agents, readyNode(func(n *corev1.Node) {
+		n.Labels = map[string]string{v1alpha1.ReclaimAgentLabel: v1alpha1.ReclaimAgentEnabled}
+	}))
+	h.noAgentImage = true
+	h.reconcileTo(t)
+	h.g.Expect(agents.asked).To(Equal([]string{"disarm"}), "it would go on to eject a machine that lists no programs")
+	h.g.Expect(h.condition(v1alpha1.ReclaimAgentReadyCondition)).To(Equal("False/NoCommands"))
 }

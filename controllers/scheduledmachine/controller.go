@@ -91,12 +91,13 @@ type Reconciler struct {
 	recorder   events.EventRecorder
 	metrics    *metrics.Metrics
 	drainer    *drain.Drainer
-	agents     Agents // nil where there is no agent
+	agents     Agents
 	shard      sharding.Shard
 	settings   lifecycle.Settings
 	validation machine.ValidateOptions
 
 	installation Installation
+	noAgentImage bool
 
 	controller controller.Controller
 	all        chan event.GenericEvent
@@ -131,6 +132,7 @@ func New(opts Options) *Reconciler {
 		armed:      newArmed(),
 
 		installation: opts.Installation,
+		noAgentImage: opts.NoAgentImage,
 	}
 }
 

@@ -23,10 +23,11 @@ type Options struct {
 	Metrics  *metrics.Metrics
 	Drainer  *drain.Drainer
 
-	// Agents arms the reclaim agent; nil where there is none. Installation tells where
-	// it is.
+	// Agents arms the reclaim agent, and Installation tells where it is. Without an image
+	// of it none is armed.
 	Agents       Agents
 	Installation Installation
+	NoAgentImage bool
 
 	// Shard is which objects belong to this instance.
 	Shard sharding.Shard
