@@ -1,6 +1,7 @@
 package scheduledmachine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -247,4 +248,25 @@ func TestAnAgentIsTakenOffAlsoWhereThereIsNoImageOfItAnyMore(t *testing.T) {
 	h.reconcileTo(t)
 	h.g.Expect(agents.asked).To(Equal([]string{"disarm"}), "it would go on to eject a machine that lists no programs")
 	h.g.Expect(h.condition(v1alpha1.ReclaimAgentReadyCondition)).To(Equal("False/NoCommands"))
+}
+
+func TestTheAgentIsArmedAlsoWhereTaintsAreRefused(t *testing.T) {
+	t.Parallel()
+	agents := &fakeAgents{}
+	sm := deskSM(reclaimable)
+	sm.Spec.NodeTaints = []v1alpha1.NodeTaint{{Key: "spot", Effect: corev1.TaintEffectNoSchedule}}
+	h := newHarness(t, knownCAPI, nil, sm, tradingCluster(), runningMachine(sm))
+	h.onNode(interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			if body, err := patch.Data(obj); err == nil && bytes.Contains(body, []byte("taints")) {
+				return errors.New("admission webhook denied the request")
+			}
+			return c.Patch(ctx, obj, patch, opts...)
+		},
+	}, readyNode(nil), agentDaemonSet())
+	h.agents, h.installation = agents, fakeInstallation{}
+	h.reconcileTo(t)
+	h.g.Expect(h.condition(v1alpha1.NodeTaintedCondition)).To(Equal("False/ApplyFailed"))
+	h.g.Expect(agents.asked).To(Equal([]string{"arm 5spot-system", "ready?"}))
+	h.g.Expect(h.condition(v1alpha1.ReclaimAgentReadyCondition)).To(Equal("True/Armed"))
 }

@@ -24,7 +24,8 @@ var errNoExecutor = errors.New("there is no executor for action")
 const goneCheck = 5 * time.Second
 
 // execute has every effect that the decision asks for, in its order. It decides
-// nothing: it stops at the first effect that fails, because later ones may rely on it.
+// nothing: it stops at the first effect that fails, because later ones may rely on it. On
+// taints none does, and an owner is to get the machine back whatever refuses them.
 func (r *Reconciler) execute(ctx context.Context, w *world, decision lifecycle.Decision) []lifecycle.Outcome {
 	var outcomes []lifecycle.Outcome
 	for _, action := range decision.Actions {
@@ -34,7 +35,7 @@ func (r *Reconciler) execute(ctx context.Context, w *world, decision lifecycle.D
 			ctrl.LoggerFrom(ctx).Info("Performed action", "action", action.Kind, "rule", decision.Rule, "state", outcome.State)
 		}
 		outcomes = append(outcomes, outcome)
-		if outcome.State == lifecycle.OutcomeFailed {
+		if outcome.State == lifecycle.OutcomeFailed && action.Kind != lifecycle.ActionApplyTaints {
 			break
 		}
 	}
