@@ -103,13 +103,14 @@ type Reconciler struct {
 	mu sync.Mutex
 	// problems are why the agent could not be installed, by cluster.
 	problems map[client.ObjectKey]error
-	// clean are clusters that are known to have no agent of ours.
-	clean map[client.ObjectKey]struct{}
+	// clean are clusters that are known to have no agent of ours, and inUse those that
+	// have one, as far as this process has seen.
+	clean, inUse map[client.ObjectKey]struct{}
 }
 
 // New returns a Reconciler.
 func New(opts Options) *Reconciler {
-	return &Reconciler{opts: opts, problems: map[client.ObjectKey]error{}, clean: map[client.ObjectKey]struct{}{}}
+	return &Reconciler{opts: opts, problems: map[client.ObjectKey]error{}, clean: map[client.ObjectKey]struct{}{}, inUse: map[client.ObjectKey]struct{}{}}
 }
 
 // SetupWithManager adds the controller. It does nothing before WatchClusters.
@@ -166,10 +167,12 @@ func (r *Reconciler) Wants(ctx context.Context, cluster client.ObjectKey) (bool,
 	return false, nil
 }
 
-// WantsCluster is Wants for those who cannot deal with an error.
+// WantsCluster is whether the cluster has to be reached: the agent is to run in it, or is
+// not out of it yet. The last machine of a cluster may be gone before that.
 func (r *Reconciler) WantsCluster(cluster *clusterv1.Cluster) bool {
-	wants, err := r.Wants(context.Background(), client.ObjectKeyFromObject(cluster))
-	return err == nil && wants
+	key := client.ObjectKeyFromObject(cluster)
+	wants, err := r.Wants(context.Background(), key)
+	return err == nil && wants || r.isInUse(key)
 }
 
 // Reconcile installs the agent in the cluster or takes it out.
@@ -239,6 +242,7 @@ func (r *Reconciler) install(ctx context.Context, cluster client.ObjectKey, unca
 
 func (r *Reconciler) uninstall(ctx context.Context, cluster client.ObjectKey, uncached client.Client, namespace string) (ctrl.Result, error) {
 	done, err := r.opts.Installer.Uninstall(ctx, uncached, namespace)
+	r.use(cluster, err == nil && done)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("failed to take the reclaim agent out of Cluster %s: %w", cluster, err)
 	}
@@ -264,10 +268,29 @@ func (r *Reconciler) keep(cluster client.ObjectKey, problem error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.clean, cluster)
+	r.inUse[cluster] = struct{}{}
 	delete(r.problems, cluster)
 	if problem != nil {
 		r.problems[cluster] = problem
 	}
+}
+
+// use notes whether there is an agent in the cluster.
+func (r *Reconciler) use(cluster client.ObjectKey, out bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if out {
+		delete(r.inUse, cluster)
+	} else {
+		r.inUse[cluster] = struct{}{}
+	}
+}
+
+func (r *Reconciler) isInUse(cluster client.ObjectKey) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, inUse := r.inUse[cluster]
+	return inUse
 }
 
 func (r *Reconciler) isClean(cluster client.ObjectKey) bool {

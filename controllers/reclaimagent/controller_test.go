@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -205,6 +206,22 @@ func TestWhatIsTakenOutIsNotLookedForAgain(t *testing.T) {
 	b.Expect(b.api.Update(t.Context(), again)).To(Succeed())
 	b.pass(t)
 	b.Expect(b.installer.asked[3]).To(Equal("uninstall from 5spot-system"))
+}
+
+func TestAClusterIsNeededUntilItsAgentIsOut(t *testing.T) {
+	t.Parallel()
+	last := machine("desk", nil)
+	b := newBench(t, "there", last)
+	cluster := &clusterv1.Cluster{ObjectMeta: metav1.ObjectMeta{Namespace: trading.Namespace, Name: trading.Name}}
+	b.Expect(b.WantsCluster(cluster)).To(BeTrue())
+	b.pass(t)
+	b.Expect(b.api.Delete(t.Context(), last)).To(Succeed())
+	b.Expect(b.WantsCluster(cluster)).To(BeTrue(), "the agent is still there")
+	b.installer.pending = 1
+	b.pass(t)
+	b.Expect(b.WantsCluster(cluster)).To(BeTrue(), "its Pods are still there")
+	b.pass(t)
+	b.Expect(b.WantsCluster(cluster)).To(BeFalse())
 }
 
 func TestAClusterThatCannotBeReachedIsConnectedToOnlyForAnAgent(t *testing.T) {
