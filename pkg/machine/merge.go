@@ -17,6 +17,8 @@ var (
 	// errSecretNotObject stands for every flaw of a Secret's value: what a parser has
 	// to say about it may quote it.
 	errSecretNotObject = errors.New("the value of the Secret is not a YAML or JSON object")
+
+	errSecretNamesHost = errors.New("the value of the Secret has a " + providerIDField)
 )
 
 // mergedSpec is obj's spec with secretValue merged over it.
@@ -39,7 +41,11 @@ func mergedSpec(obj v1alpha1.ProviderObject, secretValue []byte) (map[string]any
 	if err != nil {
 		return nil, errSecretNotObject
 	}
-	return jsonObject(merged)
+	built, err := jsonObject(merged)
+	if err == nil && built[providerIDField] != nil {
+		return nil, errSecretNamesHost
+	}
+	return built, err
 }
 
 func jsonObject(raw []byte) (map[string]any, error) {
