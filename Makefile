@@ -11,6 +11,8 @@ AGENT_IMAGE_PATCH = {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"nam
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
 KUBECTL ?= kubectl
+# What "make deploy" installs, below config: default, or rbac-namespaced-secrets.
+DEPLOY ?= default
 
 # Extra flags: make run ARGS=--once, make test TESTARGS='-race -run Drain'
 ARGS ?=
@@ -23,7 +25,7 @@ LOCALBIN := $(CURDIR)/bin
 GO_LDFLAGS := -s -w -X main.version=v$(VERSION)
 GO_FOLDERS := $(wildcard agent api cmd controllers pkg tests)
 MARKER_PATHS := $(foreach dir,$(wildcard api controllers),paths=./$(dir)/...)
-GENERATED := 'api/*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml docs/reference/api.md
+GENERATED := 'api/*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml docs/reference/api.md docs/reference/permissions.md
 NESTED_MODULES := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 SHELL := /usr/bin/env bash
@@ -60,10 +62,11 @@ manifests: $$(CONTROLLER_GEN) ## Generate the CRDs and the manager's ClusterRole
 		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
 
 .PHONY: docs
-docs: $$(CRD_REF_DOCS) ## Generate the API reference.
+docs: $$(CRD_REF_DOCS) ## Generate the references of the API and of the permissions.
 	@mkdir -p docs/reference
 	"$(CRD_REF_DOCS)" --source-path=api --config=tools/crd-ref-docs/config.yaml --renderer=markdown \
 		--templates-dir=tools/crd-ref-docs/templates --output-path=docs/reference/api.md --log-level=ERROR
+	go run ./tests/permissions .
 
 .PHONY: fmt
 fmt: $$(GOLANGCI_LINT) ## Format the code.
@@ -109,7 +112,7 @@ verify-generated: generate manifests docs ## Regenerate the generated files and 
 
 .PHONY: verify-manifests
 verify-manifests: $$(KUSTOMIZE) ## Check that every kustomization builds.
-	@for dir in agent agent-openshift agent/rights crd default prometheus; do \
+	@for dir in agent agent-openshift agent/rights crd default prometheus rbac-namespaced-secrets workload; do \
 		"$(KUSTOMIZE)" build "config/$$dir" > /dev/null || { echo "config/$$dir does not build"; exit 1; }; \
 	done
 
@@ -193,7 +196,7 @@ uninstall: $$(KUSTOMIZE) ## Delete the CRDs, and with them every ScheduledMachin
 deploy: $$(KUSTOMIZE) ## Install the CRDs and the manager with the images IMG and AGENT_IMG into the current cluster.
 	@rm -rf "$(LOCALBIN)/deploy" && mkdir -p "$(LOCALBIN)/deploy"
 	@# The agent's image is the value of a variable, which "edit set image" does not reach.
-	@cd "$(LOCALBIN)/deploy" && "$(KUSTOMIZE)" create --resources ../../config/default && \
+	@cd "$(LOCALBIN)/deploy" && "$(KUSTOMIZE)" create --resources "../../config/$(DEPLOY)" && \
 		"$(KUSTOMIZE)" edit set image $(IMAGE_NAME)=$(IMG) && \
 		"$(KUSTOMIZE)" edit add patch --kind Deployment --name five-spot-controller-manager --patch '$(AGENT_IMAGE_PATCH)'
 	"$(KUSTOMIZE)" build "$(LOCALBIN)/deploy" | $(KUBECTL) apply --server-side -f -
