@@ -3,32 +3,12 @@ package testenv
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
-
-// BuildAgent builds the reclaim agent as it is shipped, and returns the path of the
-// binary in the folder.
-func BuildAgent(ctx context.Context, folder string) (string, error) {
-	root, err := SourceRoot(ctx)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(folder, "five-spot-reclaim-agent")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./agent")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("failed to build the agent: %w: %s", err, out)
-	}
-	return path, nil
-}
 
 // PodToken is the token that a kubelet would put into the Pod: of its ServiceAccount,
 // bound to the Pod and so to its Node.
