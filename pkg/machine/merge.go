@@ -6,18 +6,11 @@ import (
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
-	"sigs.k8s.io/yaml"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 )
 
-var (
-	errSpecNotObject = errors.New("spec is not a JSON object")
-
-	// errSecretNotObject stands for every flaw of a Secret's value: what a parser has
-	// to say about it may quote it.
-	errSecretNotObject = errors.New("the value of the Secret is not a YAML or JSON object")
-)
+var errSpecNotObject = errors.New("spec is not a JSON object")
 
 // mergedSpec is obj's spec with secretValue merged over it.
 func mergedSpec(obj v1alpha1.ProviderObject, secretValue []byte) (map[string]any, error) {
@@ -28,12 +21,9 @@ func mergedSpec(obj v1alpha1.ProviderObject, secretValue []byte) (map[string]any
 	if obj.SecretRef == nil {
 		return spec, nil
 	}
-	patch, err := yaml.YAMLToJSONStrict(secretValue)
+	patch, err := secretObject(secretValue)
 	if err != nil {
-		return nil, errSecretNotObject
-	}
-	if _, err := jsonObject(patch); err != nil {
-		return nil, errSecretNotObject
+		return nil, err
 	}
 	merged, err := jsonpatch.MergePatch(rawSpec(obj), patch)
 	if err != nil {
@@ -60,12 +50,4 @@ func rawSpec(obj v1alpha1.ProviderObject) []byte {
 		return []byte("{}")
 	}
 	return obj.Spec.Raw
-}
-
-// secretKey is the key of ref, or its default.
-func secretKey(ref *v1alpha1.SecretReference) string {
-	if ref.Key == "" {
-		return "spec"
-	}
-	return ref.Key
 }
