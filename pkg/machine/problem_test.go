@@ -164,6 +164,9 @@ func TestRefusalsOfTheServerAreProblems(t *testing.T) {
 			w.before = failing(c.call, c.err)
 			result := w.ensure(t, scheduledMachine())
 			wantProblem(t, result.Problem, c.reason, c.texts...)
+			if isPart := c.call != "create Machine" && c.call[:6] == "create"; isPart && !strings.HasPrefix(result.Problem.Message, "spec.") {
+				t.Errorf("the message names no field: %s", result.Problem.Message)
+			}
 			if result.Machine != nil || w.read(t, machineKind) != nil {
 				t.Error("a part was refused, and yet there is a Machine")
 			}
