@@ -142,7 +142,7 @@ bench: ## Run the benchmarks; BENCH is a regular expression.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTARGS) ./...
 
 .PHONY: bench-agent
-bench-agent: ## Measure the reclaim agent's detector within its limits, as root on Linux; ARGS='-storm=10s -mode=poll'.
+bench-agent: ## Measure the reclaim agent within its limits, as root on Linux; ARGS='-requests=0 -storm=10s' leaves the control plane out.
 	CGO_ENABLED=0 go build -trimpath -o "$(LOCALBIN)/bench-agent" ./tests/benchmark/agent
 	"$(LOCALBIN)/bench-agent" $(ARGS)
 

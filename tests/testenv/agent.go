@@ -16,16 +16,22 @@ import (
 // BuildAgent builds the reclaim agent as it is shipped, and returns the path of the
 // binary in the folder.
 func BuildAgent(ctx context.Context, folder string) (string, error) {
+	return Build(ctx, folder, "five-spot-reclaim-agent", "./agent")
+}
+
+// Build builds a program of this module in the way in which those are built that are
+// shipped, and returns the path of the binary, which has the name, in the folder.
+func Build(ctx context.Context, folder, name, program string) (string, error) {
 	root, err := SourceRoot(ctx)
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(folder, "five-spot-reclaim-agent")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./agent")
+	path := filepath.Join(folder, name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, program)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("failed to build the agent: %w: %s", err, out)
+		return "", fmt.Errorf("failed to build %s: %w: %s", program, err, out)
 	}
 	return path, nil
 }

@@ -1,10 +1,13 @@
 //go:build linux
 
-// Program agent measures how the reclaim agent detects processes: how long it takes from
-// the start of a program to its match, how many are missed while thousands of others
-// start, what looking at all processes takes, and what the agent uses. It prints figures
-// and judges nothing. The detector runs in a process of its own within the limits that
-// the agent's DaemonSet has, if a cgroup can be made.
+// Program agent measures the reclaim agent: how long it takes from the start of a program
+// to its match and to the request on the Node, how many programs are missed while
+// thousands of others start, what looking at all processes takes, and what the agent uses.
+// It prints figures and judges nothing.
+//
+// The detector, which can find many programs one after the other, runs in a process of its
+// own; then the agent's own binary runs against a real API server. Both are within the
+// requests and limits that the agent's DaemonSet has, if a cgroup can be made.
 package main
 
 import (
@@ -17,6 +20,7 @@ import (
 	"time"
 
 	"github.com/finos/five-spot/agent/detect"
+	"github.com/finos/five-spot/tests/testenv"
 )
 
 // role names what this program does where it is started by itself.
@@ -24,6 +28,9 @@ const role = "BENCH_AGENT_ROLE"
 
 // options are what is measured.
 type options struct {
+	limits
+	node *node
+
 	mode      detect.Mode
 	poll      time.Duration
 	idle      time.Duration
@@ -33,8 +40,10 @@ type options struct {
 	targets   int
 	processes int
 	scanned   int
-	millicpu  int
-	memory    int
+	beside    time.Duration
+	polled    int
+	requests  int
+	busy      int
 }
 
 func main() {
@@ -48,10 +57,12 @@ func act() error {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
 	switch os.Getenv(role) {
-	case "detector":
-		return detectForParent(ctx)
+	case "within":
+		return becomeProgram()
 	case "storm":
 		return stormForParent(ctx)
+	case "busy":
+		beBusy()
 	}
 	return measure(ctx, os.Stdout, parse())
 }
@@ -67,8 +78,13 @@ func parse() options {
 	flag.IntVar(&o.targets, "targets", 10, "programs that match, per second, started at random moments")
 	flag.IntVar(&o.processes, "processes", 500, "processes on the idle machine")
 	flag.IntVar(&o.scanned, "scanned", 1000, "processes of which all are looked at")
-	flag.IntVar(&o.millicpu, "millicpu", 500, "limit of the detector's processor time")
-	flag.IntVar(&o.memory, "memory", 64, "limit of the detector's memory in MiB")
+	flag.DurationVar(&o.beside, "beside", 20*time.Second, "how long to measure beside forkstat, in another storm")
+	flag.IntVar(&o.polled, "polled", 200, "programs that are found by polling; 0 leaves that out")
+	flag.IntVar(&o.requests, "requests", 100, "requests of the whole agent; 0 leaves it out, and with it the control plane")
+	flag.IntVar(&o.busy, "busy", 0, "programs that take all the processor time they get, all the while")
+	flag.IntVar(&o.request, "request", 50, "processor time that is asked for, in thousandths of a processor")
+	flag.IntVar(&o.millicpu, "millicpu", 500, "limit of processor time, in the same unit")
+	flag.IntVar(&o.memory, "memory", 64, "limit of memory in MiB")
 	flag.Parse()
 	return o
 }
@@ -79,86 +95,57 @@ func measure(ctx context.Context, out io.Writer, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	limits, err := newCgroup(o.millicpu, o.memory)
-	if err != nil {
-		fmt.Fprintf(out, "limits\tnone, a cgroup cannot be made: %v\n", err)
-	} else {
-		defer limits.remove()
-		fmt.Fprintf(out, "limits\t%d millicpu, %d MiB (%s)\n", o.millicpu, o.memory, limits)
-	}
-	if err := measureScan(ctx, out, o.scanned); err != nil {
-		return err
-	}
-	d, err := startDetector(ctx, o, limits)
+	path, err := newProgram(dir)
 	if err != nil {
 		return err
 	}
-	defer d.stop()
-	fmt.Fprintf(out, "mode\t%s\n", o.mode)
-	t, err := newTargets(dir, o)
+	binary, err := testenv.Build(ctx, dir, "detector", "./tests/benchmark/agent/detector")
 	if err != nil {
 		return err
 	}
-	if err := measureIdle(ctx, out, o, d, t); err != nil {
-		return err
-	}
-	return measureStorm(ctx, out, o, d, t, dir)
-}
-
-// measureIdle measures what the detector uses while nothing happens, and then how long
-// programs take that are started one by one.
-func measureIdle(ctx context.Context, out io.Writer, o options, d *detector, t *targets) error {
-	stop, err := sleepers(ctx, o.processes-len(pids()))
+	c, leave := o.live(out)
+	defer leave()
+	defer c.remove()
+	stop, err := keepBusy(ctx, o.busy)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if _, err := d.usage(); err != nil { // After it has seen them all.
+	if err := measureScan(ctx, out, o.scanned); err != nil {
 		return err
 	}
-	before, err := d.usage()
-	if err != nil {
+	if err := measureDetector(ctx, out, o, c, binary, path); err != nil {
 		return err
 	}
-	pause(ctx, o.idle)
-	after, err := d.usage()
-	if err != nil {
-		return err
+	if o.polled > 0 {
+		if err := measurePoll(ctx, out, o, binary, path); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintf(out, "idle, %d processes\t%.3f %% of a core, %.1f events/s, resident %.1f MiB, at most %.1f MiB\n", len(pids()),
-		100*(after.CPU-before.CPU).Seconds()/o.idle.Seconds(), float64(after.Events-before.Events)/o.idle.Seconds(),
-		float64(after.Resident)/1024, float64(after.Peak)/1024)
-	const calm = 200
-	t.run(ctx, calm, o.idle)
-	t.report(ctx, out, "idle", d)
+	if o.requests > 0 {
+		return measureAgent(ctx, out, o, path)
+	}
 	return nil
 }
 
-// measureStorm measures while many other programs start.
-func measureStorm(ctx context.Context, out io.Writer, o options, d *detector, t *targets, dir string) error {
-	before, err := d.usage()
-	if err != nil {
-		return err
+// live makes the cgroups of a Node where that can be done, and returns that of the
+// detector.
+func (o *options) live(out io.Writer) (c *cgroup, leave func()) {
+	leave = func() {}
+	n, err := newNode()
+	if err == nil {
+		if c, err = n.container("detector", o.limits); err == nil {
+			leave, err = n.owner()
+		}
 	}
-	end, err := startStorm(ctx, dir, o)
 	if err != nil {
-		return err
+		fmt.Fprintf(out, "limits\tnone, a cgroup cannot be made: %v\n", err)
+		c.remove()
+		return nil, func() {}
 	}
-	t.run(ctx, int(o.storm.Seconds()*float64(o.targets)), o.storm)
-	started, err := end()
-	if err != nil {
-		return err
-	}
-	t.report(ctx, out, "storm", d)
-	after, err := d.usage()
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "storm\t%.0f programs/s for %s, %.0f events/s, lost %d times, %d rescans, %.1f %% of a core, resident %.1f MiB, at most %.1f MiB, throttled %s\n",
-		float64(started)/o.storm.Seconds(), o.storm, float64(after.Events-before.Events)/o.storm.Seconds(),
-		after.Lost-before.Lost, after.Rescans-before.Rescans, 100*(after.CPU-before.CPU).Seconds()/o.storm.Seconds(),
-		float64(after.Resident)/1024, float64(after.Peak)/1024, d.limits.throttled())
-	return nil
+	fmt.Fprintf(out, "limits\t%d millicpu, %d asked for, %d MiB (cgroups version %d)\n", o.millicpu, o.request, o.memory, n.version)
+	o.node = n
+	return c, leave
 }
 
 // pause waits.

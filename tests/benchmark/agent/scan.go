@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"slices"
 	"time"
 
 	"github.com/finos/five-spot/agent/detect"
 	"github.com/finos/five-spot/agent/match"
 	"github.com/finos/five-spot/pkg/reclaim"
+	"github.com/finos/five-spot/tests/benchmark/agent/told"
 )
 
 // measureScan compares a look at all processes with pgrep, in turns.
@@ -23,7 +23,7 @@ func measureScan(ctx context.Context, out io.Writer, processes int) error {
 		return err
 	}
 	defer stop()
-	matcher := match.New(reclaim.Config{Commands: []string{wanted}, ArgvSubstrings: []string{wanted + " -jar"}})
+	matcher := match.New(reclaim.Config{Commands: []string{told.Wanted}, ArgvSubstrings: []string{told.Wanted + " -jar"}})
 	pgrep, missing := exec.LookPath("pgrep")
 	const rounds = 31
 	var ours, theirs []time.Duration
@@ -38,7 +38,7 @@ func measureScan(ctx context.Context, out io.Writer, processes int) error {
 		}
 		begin = time.Now()
 		var none *exec.ExitError
-		if err := exec.CommandContext(ctx, pgrep, "-f", wanted+" -jar").Run(); err != nil && !errors.As(err, &none) {
+		if err := exec.CommandContext(ctx, pgrep, "-f", told.Wanted+" -jar").Run(); err != nil && !errors.As(err, &none) {
 			return err
 		}
 		theirs = append(theirs, time.Since(begin))
@@ -48,7 +48,6 @@ func measureScan(ctx context.Context, out io.Writer, processes int) error {
 		fmt.Fprintf(out, "pgrep -f\tnot here: %v\n", missing)
 		return nil
 	}
-	slices.Sort(ours)
 	fmt.Fprintf(out, "pgrep -f\tp50 %s, p90 %s, %.1f times as long\n", percentile(theirs, 50), percentile(theirs, 90),
 		float64(percentile(theirs, 50))/float64(percentile(ours, 50)))
 	return nil

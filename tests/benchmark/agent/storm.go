@@ -59,7 +59,7 @@ func smallest(path string) error {
 }
 
 // startStorm starts programs until end is called, which returns how many.
-func startStorm(ctx context.Context, dir string, o options) (end func() (int, error), err error) {
+func startStorm(ctx context.Context, dir string, rate int, lasts time.Duration) (end func() (int, error), err error) {
 	path := filepath.Join(dir, "smallest")
 	if err := smallest(path); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func startStorm(ctx context.Context, dir string, o options) (end func() (int, er
 	outputs := make([]bytes.Buffer, stormers)
 	cmds := make([]*exec.Cmd, stormers)
 	for i := range cmds {
-		cmd := exec.CommandContext(ctx, "/proc/self/exe", path, strconv.Itoa(o.rate/stormers), o.storm.String())
+		cmd := exec.CommandContext(ctx, "/proc/self/exe", path, strconv.Itoa(rate/stormers), lasts.String())
 		cmd.Env = append(os.Environ(), role+"=storm")
 		cmd.Stdout, cmd.Stderr = &outputs[i], os.Stderr
 		if err := cmd.Start(); err != nil {

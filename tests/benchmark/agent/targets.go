@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/finos/five-spot/tests/benchmark/agent/told"
 )
 
 // targets are programs that match.
@@ -31,16 +33,18 @@ type start struct {
 	at  int64 // nanoseconds of the monotonic clock, before the program was started
 }
 
-func newTargets(dir string, o options) (*targets, error) {
+func newTargets(path string, lifetime time.Duration) *targets {
+	return &targets{path: path, lifetime: strconv.FormatFloat(lifetime.Seconds(), 'f', 3, 64)}
+}
+
+// newProgram puts the program that matches into the folder.
+func newProgram(dir string) (path string, err error) {
 	sleep, err := exec.LookPath("sleep")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	path := filepath.Join(dir, wanted)
-	if err := os.Symlink(sleep, path); err != nil {
-		return nil, err
-	}
-	return &targets{path: path, lifetime: strconv.FormatFloat(o.lifetime.Seconds(), 'f', 3, 64)}, nil
+	path = filepath.Join(dir, told.Wanted)
+	return path, os.Symlink(sleep, path)
 }
 
 // run starts n programs at random moments within the duration, and waits for its end.
@@ -60,7 +64,7 @@ func (t *targets) run(ctx context.Context, n int, within time.Duration) {
 }
 
 func (t *targets) start(ctx context.Context) {
-	at := monotonic()
+	at := told.Monotonic()
 	cmd := exec.CommandContext(ctx, t.path, t.lifetime)
 	if err := cmd.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -72,23 +76,29 @@ func (t *targets) start(ctx context.Context) {
 	_ = cmd.Wait()
 }
 
-// report prints how long it took until the programs that were started were found, and
-// begins anew. The kernel's time of a program's start is used where there is one, and
-// otherwise that before it was started, which is earlier.
-func (t *targets) report(ctx context.Context, out io.Writer, name string, d *detector) {
+// ended are the programs that were started since the last call. Whoever sees them has had
+// time to.
+func (t *targets) ended(ctx context.Context) []start {
 	pause(ctx, time.Second)
-	found := map[int][]line{}
-	for _, l := range d.take() {
-		found[l.PID] = append(found[l.PID], l)
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	started := t.started
+	t.started = nil
+	return started
+}
+
+// report prints how long it took until the programs that were started were found. The
+// kernel's time of a program's start is used where there is one, and otherwise that before
+// it was started, which is earlier.
+func report(out io.Writer, name string, started []start, all []sighting) {
+	found := map[int][]sighting{}
+	for _, l := range all {
+		found[l.PID] = append(found[l.PID], l)
+	}
 	var latencies []time.Duration
-	missed := 0
-	for _, s := range t.started {
-		i := slices.IndexFunc(found[s.pid], func(l line) bool { return l.At >= s.at })
+	for _, s := range started {
+		i := slices.IndexFunc(found[s.pid], func(l sighting) bool { return l.At >= s.at })
 		if i < 0 {
-			missed++
 			continue
 		}
 		l := found[s.pid][i]
@@ -97,9 +107,12 @@ func (t *targets) report(ctx context.Context, out io.Writer, name string, d *det
 		}
 		latencies = append(latencies, l.Latency)
 	}
-	fmt.Fprintf(out, "%s, start to match\tp50 %s, p90 %s, p99 %s, max %s, missed %d of %d\n", name,
-		percentile(latencies, 50), percentile(latencies, 90), percentile(latencies, 99), percentile(latencies, 100), missed, len(t.started))
-	t.started = nil
+	fmt.Fprintf(out, "%s\t%s, missed %d of %d\n", name, spread(latencies), len(started)-len(latencies), len(started))
+}
+
+func spread(all []time.Duration) string {
+	return fmt.Sprintf("p50 %s, p90 %s, p99 %s, max %s",
+		percentile(all, 50), percentile(all, 90), percentile(all, 99), percentile(all, 100))
 }
 
 func percentile(all []time.Duration, p int) time.Duration {
@@ -108,28 +121,6 @@ func percentile(all []time.Duration, p int) time.Duration {
 	}
 	slices.Sort(all)
 	return all[max(0, (len(all)*p+99)/100-1)].Round(10 * time.Microsecond)
-}
-
-// sleepers starts processes that do nothing until stop is called.
-func sleepers(ctx context.Context, n int) (stop func(), err error) {
-	var all []*exec.Cmd
-	stop = func() {
-		for _, cmd := range all {
-			_ = cmd.Process.Kill()
-		}
-		for _, cmd := range all {
-			_ = cmd.Wait()
-		}
-	}
-	for range n {
-		cmd := exec.CommandContext(ctx, "sleep", "3600")
-		if err := cmd.Start(); err != nil {
-			stop()
-			return nil, err
-		}
-		all = append(all, cmd)
-	}
-	return stop, nil
 }
 
 // pids are the processes of this machine.
