@@ -10,10 +10,15 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// withParent has the kernel kill a process when this one ends, however it does. To be
+// exact, when the thread ends that has started it, which none does before.
+func withParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 // program is what a process of this program becomes when it is within its limits.
 type program struct{ Args, Env []string }
@@ -24,7 +29,7 @@ type program struct{ Args, Env []string }
 func within(ctx context.Context, c *cgroup, env []string, args ...string) (cmd *exec.Cmd, begin func() error) {
 	cmd = exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Env = append(os.Environ(), role+"=within")
-	cmd.Stderr = os.Stderr
+	cmd.Stderr, cmd.SysProcAttr = os.Stderr, withParent()
 	return cmd, func() error {
 		reader, writer, err := os.Pipe()
 		if err != nil {
@@ -70,7 +75,7 @@ func usageOf(pid int) (usage, error) {
 	// The clock of another process's time, as clock_getcpuclockid(3) has it.
 	const scheduled = 2
 	var cpu unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &cpu); err != nil { //nolint:gosec // A PID has 22 bits at most.
+	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &cpu); err != nil {
 		return usage{}, fmt.Errorf("failed to read the processor time of process %d: %w", pid, err)
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -164,7 +164,7 @@ func (r *requester) once(ctx context.Context) error {
 // await waits until the Node asks for its reclaim, or does not, and returns when the watch
 // told so. A request that does not come soon does not come.
 func (r *requester) await(ctx context.Context, requested bool) (at int64, ok bool, err error) {
-	const soon = 30 * time.Second
+	const soon = 10 * time.Second
 	limit := time.NewTimer(soon)
 	defer limit.Stop()
 	for {

@@ -69,7 +69,7 @@ func startStorm(ctx context.Context, dir string, rate int, lasts time.Duration) 
 	for i := range cmds {
 		cmd := exec.CommandContext(ctx, "/proc/self/exe", path, strconv.Itoa(rate/stormers), lasts.String())
 		cmd.Env = append(os.Environ(), role+"=storm")
-		cmd.Stdout, cmd.Stderr = &outputs[i], os.Stderr
+		cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &outputs[i], os.Stderr, withParent()
 		if err := cmd.Start(); err != nil {
 			return nil, err
 		}
