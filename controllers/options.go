@@ -170,6 +170,9 @@ func (o Options) validate() error {
 	check(o.LogFormat == "json" || o.LogFormat == "text", "--log-format must be json or text")
 	check(o.LogLevel >= 0 && o.LogLevel <= 5, "--log-level must be from 0 to 5")
 	check(o.Concurrency >= 1, "--concurrency must be at least 1")
+	// To client-go, less than that means no limit.
+	check(o.KubeAPIQPS > 0, "--kube-api-qps must be more than 0")
+	check(o.KubeAPIBurst >= 1, "--kube-api-burst must be at least 1")
 	check(o.FinalizerTimeout >= 3*time.Minute, "--finalizer-timeout must be at least 3m: two minutes of it are for Cluster API")
 	check(o.JoinTimeout > 0, "--join-timeout must be more than 0")
 	check(!o.LeaderElection || o.LeaseDuration > o.LeaseRenewDeadline && o.LeaseRenewDeadline > o.LeaseRetryPeriod && o.LeaseRetryPeriod > 0,
@@ -185,10 +188,10 @@ func (s *wholeSeconds) String() string { return strconv.Itoa(int(time.Duration(*
 func (s *wholeSeconds) Type() string { return "int" }
 
 func (s *wholeSeconds) Set(value string) error {
-	n, err := strconv.Atoi(value)
+	parsed, err := environment.ParseSeconds(value)
 	if err != nil {
-		return fmt.Errorf("must be a whole number of seconds: %w", err)
+		return err
 	}
-	*s = wholeSeconds(time.Duration(n) * time.Second)
+	*s = wholeSeconds(parsed)
 	return nil
 }

@@ -97,6 +97,11 @@ func TestParseOptionsNamesWhatIsWrong(t *testing.T) {
 		"a finalizer timeout that leaves no time":   {args: []string{"--finalizer-timeout=2m"}, want: "--finalizer-timeout must be at least 3m"},
 		"a lease that is renewed too late":          {args: []string{"--lease-duration=5s"}, want: "--lease-duration must be more than --lease-renew-deadline"},
 		"seconds that are none":                     {args: []string{"--lease-duration-secs=5s"}, want: "whole number of seconds"},
+		"seconds that would overflow":               {args: []string{"--lease-duration-secs=18446744089"}, want: "whole number of seconds up to 86400"},
+		"such seconds in the environment":           {env: map[string]string{"LEASE_DURATION_SECONDS": "18446744089"}, want: `LEASE_DURATION_SECONDS must be a number of seconds up to 86400, not "18446744089"`},
+		"requests without a limit":                  {args: []string{"--kube-api-qps=-1"}, want: "--kube-api-qps must be more than 0"},
+		"a limit that is no number":                 {args: []string{"--kube-api-qps=NaN"}, want: "--kube-api-qps must be more than 0"},
+		"no request in a burst":                     {args: []string{"--kube-api-burst=0"}, want: "--kube-api-burst must be at least 1"},
 		"an argument that is no flag":               {args: []string{"run"}, want: `unexpected argument "run"`},
 		"an unknown flag":                           {args: []string{"--frobnicate"}, want: "unknown flag: --frobnicate"},
 	}

@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// MaxSeconds is a day: no setting in seconds makes sense beyond it, and a far larger number
+// would overflow to one that looks fine.
+const MaxSeconds = 24 * 60 * 60
+
 // Variables are environment variables. One that is empty is not set. What cannot be read
 // is collected for Err.
 type Variables struct {
@@ -37,9 +41,19 @@ func (v *Variables) Flag(name string, fallback bool) bool {
 	return read(v, name, fallback, "true or false", strconv.ParseBool)
 }
 
-// Seconds returns the value of a variable that must be a whole number of seconds.
+// Seconds returns the value of a variable that must be a whole number of seconds, up to
+// MaxSeconds.
 func (v *Variables) Seconds(name string, fallback int) time.Duration {
-	return time.Duration(v.Number(name, fallback)) * time.Second
+	return read(v, name, time.Duration(fallback)*time.Second, fmt.Sprintf("a number of seconds up to %d", MaxSeconds), ParseSeconds)
+}
+
+// ParseSeconds reads a whole number of seconds from 0 to MaxSeconds.
+func ParseSeconds(text string) (time.Duration, error) {
+	seconds, err := strconv.Atoi(text)
+	if err != nil || seconds < 0 || seconds > MaxSeconds {
+		return 0, fmt.Errorf("must be a whole number of seconds up to %d", MaxSeconds)
+	}
+	return time.Duration(seconds) * time.Second, nil
 }
 
 // Err names the variables whose values could not be read, and the rule; nil if there

@@ -1,6 +1,7 @@
 package environment_test
 
 import (
+	"math/big"
 	"testing"
 	"time"
 
@@ -46,6 +47,21 @@ func TestEveryVariableThatCannotBeReadIsNamed(t *testing.T) {
 	g.Expect(wrong.Err()).To(MatchError(And(
 		ContainSubstring(`environment variable NUMBER must be a number, not "1.5"`),
 		ContainSubstring(`environment variable FLAG must be true or false, not "maybe"`),
-		ContainSubstring(`environment variable SECONDS must be a number, not "1m"`),
+		ContainSubstring(`environment variable SECONDS must be a number of seconds up to 86400, not "1m"`),
 	)))
+}
+
+// FuzzSeconds compares with a number that cannot overflow.
+func FuzzSeconds(f *testing.F) {
+	for _, seed := range []string{"", "0", "15", "86400", "86401", "-1", "+1", "0x10", "1_0", "18446744089", "1m"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := environment.ParseSeconds(text)
+		exact, ok := new(big.Int).SetString(text, 10)
+		valid := ok && exact.Sign() >= 0 && exact.Cmp(big.NewInt(environment.MaxSeconds)) <= 0
+		if valid != (err == nil) || valid && big.NewInt(int64(got/time.Second)).Cmp(exact) != 0 {
+			t.Errorf("%q is %s, %v", text, got, err)
+		}
+	})
 }
