@@ -168,6 +168,7 @@ func TestSecretIsMergedOverTheSpec(t *testing.T) {
 		"objects merge, lists are replaced": {spec, "auth: {password: hunter2}\ntags: [c]\n", `{"address":"192.0.2.7","port":22,"auth":{"user":"root","method":"key","password":"hunter2"},"tags":["c"]}`, nil},
 		"null takes away":                   {spec, `{"auth":{"method":null},"tags":null}`, `{"address":"192.0.2.7","port":22,"auth":{"user":"root"}}`, nil},
 		"an empty object changes nothing":   {spec, `{}`, spec, nil},
+		"null in a list is a value":         {spec, `{"tags":[{"a":null}]}`, `{"address":"192.0.2.7","port":22,"auth":{"user":"root","method":"key"},"tags":[{"a":null}]}`, nil},
 		"an absent spec is empty":           {``, `user: root`, `{"user":"root"}`, nil},
 		"large numbers stay exact":          {`{"n":9007199254740993}`, `m: 9007199254740995`, `{"n":9007199254740993,"m":9007199254740995}`, nil},
 		"a string":                          {spec, `hunter2`, "", errSecretNotObject},

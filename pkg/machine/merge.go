@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
@@ -28,18 +27,35 @@ func mergedSpec(obj v1alpha1.ProviderObject, secretValue []byte) (map[string]any
 	if obj.SecretRef == nil {
 		return spec, nil
 	}
-	patch, err := yaml.YAMLToJSONStrict(secretValue)
+	decoded, err := yaml.YAMLToJSONStrict(secretValue)
 	if err != nil {
 		return nil, errSecretNotObject
 	}
-	if _, err := jsonObject(patch); err != nil {
-		return nil, errSecretNotObject
-	}
-	merged, err := jsonpatch.MergePatch(rawSpec(obj), patch)
+	patch, err := jsonObject(decoded)
 	if err != nil {
 		return nil, errSecretNotObject
 	}
-	return jsonObject(merged)
+	return mergePatch(spec, patch), nil
+}
+
+// mergePatch applies a merge patch of RFC 7386. It is not that of json-patch, which also
+// drops nulls in the objects of a list, where they are values.
+func mergePatch(target any, patch map[string]any) map[string]any {
+	object, ok := target.(map[string]any)
+	if !ok {
+		object = make(map[string]any, len(patch))
+	}
+	for name, value := range patch {
+		switch value := value.(type) {
+		case nil:
+			delete(object, name)
+		case map[string]any:
+			object[name] = mergePatch(object[name], value)
+		default:
+			object[name] = value
+		}
+	}
+	return object
 }
 
 func jsonObject(raw []byte) (map[string]any, error) {
