@@ -10,6 +10,8 @@ AGENT_IMG ?= five-spot-reclaim-agent:v$(VERSION)
 AGENT_IMAGE_PATCH = {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"five-spot-controller-manager"},"spec":{"template":{"spec":{"containers":[{"name":"manager","env":[{"name":"RELATED_IMAGE_RECLAIM_AGENT","value":"$(AGENT_IMG)"}]}]}}}}
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
+# The commit that the images' labels name.
+REVISION ?= unknown
 KUBECTL ?= kubectl
 
 # Extra flags: make run ARGS=--once, make test TESTARGS='-race -run Drain'
@@ -17,10 +19,15 @@ ARGS ?=
 TESTARGS ?=
 TEST_TIMEOUT ?= 45m
 FUZZTIME ?= 30s
+# -required makes it a failure when the database is out of reach.
+VULNCHECK_FLAGS ?=
 BENCH ?= .
 
 LOCALBIN := $(CURDIR)/bin
-GO_LDFLAGS := -s -w -X main.version=v$(VERSION)
+# The same bytes everywhere, for the same Go: see docs/security/supply-chain.md.
+GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=v$(VERSION)"
+# The modules with code of our own.
+OWN_TOOLS := tools/images tools/govulncheck
 GO_FOLDERS := $(wildcard agent api cmd controllers pkg tests)
 MARKER_PATHS := $(foreach dir,$(wildcard api controllers),paths=./$(dir)/...)
 GENERATED := 'api/*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml docs/reference/api.md
@@ -72,10 +79,12 @@ fmt: $$(GOLANGCI_LINT) ## Format the code.
 .PHONY: vet
 vet: ## Run go vet.
 	go vet ./...
+	@for module in $(OWN_TOOLS); do go vet -C "$$module" ./...; done
 
 .PHONY: lint
 lint: $$(GOLANGCI_LINT) ## Run the linters.
 	"$(GOLANGCI_LINT)" run
+	@for module in $(OWN_TOOLS); do (cd "$$module" && "$(GOLANGCI_LINT)" run); done
 
 .PHONY: lint-fix
 lint-fix: $$(GOLANGCI_LINT) ## Run the linters and fix what they can fix.
@@ -86,7 +95,7 @@ tidy: ## Run go mod tidy in every cheap module.
 	@for module in . $(NESTED_MODULES); do (cd "$$module" && go mod tidy); done
 
 .PHONY: verify
-verify: verify-format verify-modules verify-generated verify-manifests ## Check that generated files, modules, formatting and manifests are as they should be.
+verify: verify-format verify-modules verify-generated verify-manifests verify-workflows ## Check that generated files, modules, formatting and manifests are as they should be.
 
 .PHONY: verify-format
 verify-format: ## Check that every Go file is formatted.
@@ -113,6 +122,15 @@ verify-manifests: $$(KUSTOMIZE) ## Check that every kustomization builds.
 		"$(KUSTOMIZE)" build "config/$$dir" > /dev/null || { echo "config/$$dir does not build"; exit 1; }; \
 	done
 
+.PHONY: verify-workflows
+verify-workflows: $$(ACTIONLINT) ## Check that the workflows are valid.
+	"$(ACTIONLINT)" -shellcheck= -pyflakes=
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities in what the programs call; says so where the database is out of reach.
+	@# A finding counts for the platforms of the images.
+	@go run -C tools/govulncheck . $(VULNCHECK_FLAGS) -root "$(CURDIR)" . ./agent
+
 ##@ Test
 
 .PHONY: control-plane
@@ -126,10 +144,12 @@ test: control-plane ## Run the unit and integration suites.
 	@go test -exec true $(TESTARGS) ./... > /dev/null
 	@# One at a time: several start control planes, and would take the time from each other.
 	go test -p 1 -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...
+	@for module in $(OWN_TOOLS); do go test -C "$$module" -timeout $(TEST_TIMEOUT) $(TESTARGS) ./...; done
 
 .PHONY: test-unit
 test-unit: ## Run what needs no control plane.
 	go test -short -timeout 10m $(TESTARGS) ./...
+	@for module in $(OWN_TOOLS); do go test -C "$$module" -short -timeout 10m $(TESTARGS) ./...; done
 
 .PHONY: test-node
 test-node: ## Run the reclaim agent's Pod on a real kubelet and containerd, as root on Linux; nothing is installed.
@@ -147,27 +167,48 @@ bench-agent: ## Measure the reclaim agent within its limits, as root on Linux; A
 	"$(LOCALBIN)/bench-agent" $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for FUZZTIME.
-	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $(GO_FOLDERS) | \
+fuzz: ## Run every fuzz target for FUZZTIME, one after the other, and fail when one fails.
+	@failed=0; summary=""; \
 	while IFS=: read -r file declaration; do \
-		target="$${declaration#func }"; echo "$$target in $$(dirname "$$file")"; \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" < /dev/null; \
-	done
+		target="$${declaration#func }"; folder="$$(dirname "$$file")"; result=ok; \
+		echo "==> $$target in $$folder"; \
+		go test -short -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$folder" < /dev/null || { result=FAILED; failed=1; }; \
+		summary+="$$(printf '%-8s %-28s %s' "$$result" "$$target" "$$folder")"$$'\n'; \
+	done < <(grep -rHoE --include='*_test.go' --exclude-dir=testdata '^func Fuzz[A-Za-z0-9_]+' $(GO_FOLDERS) | LC_ALL=C sort); \
+	printf '\n%s' "$$summary"; exit $$failed
 
 ##@ Build
 
 .PHONY: build
 build: build-agent ## Build the manager and the reclaim agent into bin.
-	CGO_ENABLED=0 go build -trimpath -ldflags "$(GO_LDFLAGS)" -o "$(LOCALBIN)/five-spot" .
+	$(GO_BUILD) -o "$(LOCALBIN)/five-spot" .
 
 .PHONY: build-agent
 build-agent: ## Build the reclaim agent into bin.
-	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "$(GO_LDFLAGS)" -o "$(LOCALBIN)/five-spot-reclaim-agent" ./agent
+	GOOS=linux $(GO_BUILD) -o "$(LOCALBIN)/five-spot-reclaim-agent" ./agent
+
+IMAGES = go run -C tools/images .
+IMAGES_FLAGS = -root "$(CURDIR)" -version $(VERSION) -revision $(REVISION) -platforms $(PLATFORMS)
+
+.PHONY: images
+images: ## Make the images for PLATFORMS as OCI layouts in bin/images; needs no container engine and pulls nothing.
+	@$(IMAGES) layout $(IMAGES_FLAGS) -output "$(LOCALBIN)/images"
+
+.PHONY: images-push
+images-push: ## Push what make images made as IMG and AGENT_IMG, and print the references with their digests.
+	@$(IMAGES) push -output "$(LOCALBIN)/images/five-spot" -reference $(IMG)
+	@$(IMAGES) push -output "$(LOCALBIN)/images/five-spot-reclaim-agent" -reference $(AGENT_IMG)
+
+.PHONY: sbom
+sbom: ## Write what the programs consist of into bin/sbom, as SPDX and as CycloneDX.
+	@$(IMAGES) sbom $(IMAGES_FLAGS) -output "$(LOCALBIN)/sbom"
+
+BUILD_ARGS = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 
 .PHONY: docker-build
-docker-build: ## Build the images for this machine's platform.
-	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
-	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --target agent -t $(AGENT_IMG) .
+docker-build: ## Build the images for this machine's platform with CONTAINER_TOOL: docker, podman or buildah.
+	$(CONTAINER_TOOL) build $(BUILD_ARGS) --target manager -t $(IMG) .
+	$(CONTAINER_TOOL) build $(BUILD_ARGS) --target agent -t $(AGENT_IMG) .
 
 .PHONY: docker-push
 docker-push: ## Push the images.
@@ -175,9 +216,9 @@ docker-push: ## Push the images.
 	$(CONTAINER_TOOL) push $(AGENT_IMG)
 
 .PHONY: docker-buildx
-docker-buildx: ## Build and push the images for PLATFORMS.
-	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) --build-arg VERSION=$(VERSION) --push -t $(IMG) .
-	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) --build-arg VERSION=$(VERSION) --target agent --push -t $(AGENT_IMG) .
+docker-buildx: ## Build and push the images for PLATFORMS with docker buildx.
+	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) $(BUILD_ARGS) --target manager --push -t $(IMG) .
+	$(CONTAINER_TOOL) buildx build --platform=$(PLATFORMS) $(BUILD_ARGS) --target agent --push -t $(AGENT_IMG) .
 
 ##@ Deployment
 
@@ -189,14 +230,18 @@ install: $$(KUSTOMIZE) ## Install the CRDs into the current cluster.
 uninstall: $$(KUSTOMIZE) ## Delete the CRDs, and with them every ScheduledMachine, from the current cluster.
 	"$(KUSTOMIZE)" build config/crd | $(KUBECTL) delete --ignore-not-found -f -
 
-.PHONY: deploy
-deploy: $$(KUSTOMIZE) ## Install the CRDs and the manager with the images IMG and AGENT_IMG into the current cluster.
-	@rm -rf "$(LOCALBIN)/deploy" && mkdir -p "$(LOCALBIN)/deploy"
+.PHONY: install-manifest
+install-manifest: $$(KUSTOMIZE) ## Write the CRDs and the manager with the images IMG and AGENT_IMG into bin/release/install.yaml.
+	@rm -rf "$(LOCALBIN)/deploy" && mkdir -p "$(LOCALBIN)/deploy" "$(LOCALBIN)/release"
 	@# The agent's image is the value of a variable, which "edit set image" does not reach.
 	@cd "$(LOCALBIN)/deploy" && "$(KUSTOMIZE)" create --resources ../../config/default && \
 		"$(KUSTOMIZE)" edit set image $(IMAGE_NAME)=$(IMG) && \
 		"$(KUSTOMIZE)" edit add patch --kind Deployment --name five-spot-controller-manager --patch '$(AGENT_IMAGE_PATCH)'
-	"$(KUSTOMIZE)" build "$(LOCALBIN)/deploy" | $(KUBECTL) apply --server-side -f -
+	"$(KUSTOMIZE)" build "$(LOCALBIN)/deploy" > "$(LOCALBIN)/release/install.yaml"
+
+.PHONY: deploy
+deploy: install-manifest ## Install the CRDs and the manager with the images IMG and AGENT_IMG into the current cluster.
+	$(KUBECTL) apply --server-side -f - < "$(LOCALBIN)/release/install.yaml"
 
 .PHONY: undeploy
 undeploy: $$(KUSTOMIZE) ## Delete the manager from the current cluster; the CRDs and every machine stay.
@@ -207,15 +252,19 @@ undeploy: $$(KUSTOMIZE) ## Delete the manager from the current cluster; the CRDs
 
 # A tool's version is the one in its own go.mod; its binary lies in a folder of that name.
 tool-path = $(LOCALBIN)/$(1)/$(shell awk '$$1 == "$(2)" { print $$2 }' tools/$(1)/go.mod)/$(1)
+ACTIONLINT := $(call tool-path,actionlint,github.com/rhysd/actionlint)
 CONTROLLER_GEN := $(call tool-path,controller-gen,sigs.k8s.io/controller-tools)
 CRD_REF_DOCS := $(call tool-path,crd-ref-docs,github.com/elastic/crd-ref-docs)
 GOLANGCI_LINT := $(call tool-path,golangci-lint,github.com/golangci/golangci-lint/v2)
 KUSTOMIZE := $(call tool-path,kustomize,sigs.k8s.io/kustomize/kustomize/v5)
 SETUP_ENVTEST := $(call tool-path,setup-envtest,sigs.k8s.io/controller-runtime/tools/setup-envtest)
-TOOLS := $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(KUSTOMIZE) $(SETUP_ENVTEST)
+TOOLS := $(ACTIONLINT) $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(KUSTOMIZE) $(SETUP_ENVTEST)
 
 .PHONY: tools
 tools: $(TOOLS) ## Build all tools.
+
+.PHONY: actionlint
+actionlint: $(ACTIONLINT) ## Build actionlint.
 
 .PHONY: controller-gen
 controller-gen: $(CONTROLLER_GEN) ## Build controller-gen.

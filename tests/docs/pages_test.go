@@ -49,7 +49,7 @@ func readProject(t *testing.T) *project {
 			return nil
 		}
 		p.files[name] = true
-		if name == "README.md" || strings.HasPrefix(name, "docs/") && strings.HasSuffix(name, ".md") {
+		if name == "README.md" || name == "SECURITY.md" || strings.HasPrefix(name, "docs/") && strings.HasSuffix(name, ".md") {
 			text, err := os.ReadFile(path)
 			p.pages = append(p.pages, page{name, string(text)})
 			return err
