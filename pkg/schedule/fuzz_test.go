@@ -122,11 +122,7 @@ func FuzzSchedule(f *testing.F) {
 func fuzzSchedule(t *testing.T, spec *v1alpha1.Schedule) {
 	t.Helper()
 	s, errs := Parse(spec, field.NewPath("spec"))
-	for _, err := range errs {
-		if text := err.Error(); len(text) > 1024 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
-			t.Errorf("unfit error: %q", text)
-		}
-	}
+	unfit(t, errs)
 	if (s == nil) != (len(errs) > 0) {
 		t.Fatalf("schedule %v, errors %v", s, errs)
 	}
@@ -136,12 +132,95 @@ func fuzzSchedule(t *testing.T, spec *v1alpha1.Schedule) {
 	if len(s.String()) > maxText {
 		t.Errorf("long text: %q", s)
 	}
+	evaluated(t, s)
+}
+
+// evaluated asserts that a schedule flips exactly when it says.
+func evaluated(t *testing.T, s *Schedule) {
+	t.Helper()
 	now := time.Date(2026, 3, 8, 6, 30, 0, 0, time.UTC)
 	if e := s.Evaluate(now); len(e.Transitions) > 0 {
 		next := e.Transitions[0]
 		if !next.Time.After(now) || s.Active(now) == next.Active || s.Active(next.Time) != next.Active ||
 			s.Active(next.Time.Add(-time.Nanosecond)) == next.Active || e.NextChange.After(next.Time) {
 			t.Errorf("inconsistent: %+v", e)
+		}
+	}
+}
+
+func FuzzZone(f *testing.F) {
+	add(f, "", "UTC", "Local", "local", "America/New_York", "Australia/Lord_Howe", "../../etc/passwd", "/etc/localtime", "Asia/Tokyo\x00", "EST5EDT")
+	f.Fuzz(func(t *testing.T, name string) {
+		z, errs := parseZone(name, field.NewPath("timezone"))
+		unfit(t, errs)
+		if len(errs) > 0 {
+			return
+		}
+		// A zone is known by its name alone, wherever the program runs.
+		if strings.Contains(name, "..") || strings.HasPrefix(name, "/") || strings.EqualFold(name, "local") || len(name) > 64 {
+			t.Errorf("%q is a zone", name)
+		}
+		if offset := z.at(1_800_000_000).offset; offset < -24*3600 || offset > 24*3600 {
+			t.Errorf("%q is %d seconds from UTC", name, offset)
+		}
+	})
+}
+
+func FuzzDate(f *testing.F) {
+	add(f, "2026-02-28", "2026-02-29", "2024-02-29", "0000-01-01", "9999-12-31", "10000-01-01", "2026-1-1", "2026-13-01", "+026-01-01", "2026-01-01T00:00:00Z")
+	f.Fuzz(func(t *testing.T, text string) {
+		date, errs := parseDate(text, field.NewPath("from"))
+		unfit(t, errs)
+		if len(errs) == 0 && date.Format(time.DateOnly) != text {
+			t.Errorf("%q became %s", text, date)
+		}
+	})
+}
+
+func FuzzLeadTime(f *testing.F) {
+	add(f, "", "0s", "30m", "2h", "7201s", "121m", "24h", "-1m", "1.5h")
+	f.Fuzz(func(t *testing.T, text string) {
+		seconds, errs := parseLeadTime(v1alpha1.Duration(text), field.NewPath("leadTime"))
+		unfit(t, errs)
+		if len(errs) == 0 && (seconds < 0 || seconds > 2*3600) {
+			t.Errorf("%q is %d seconds", text, seconds)
+		}
+	})
+}
+
+func FuzzCalendar(f *testing.F) {
+	add(f,
+		`{"timezone":"Europe/London","exceptions":[{"from":"2026-12-24","to":"2026-12-26","state":"Inactive","reason":"holidays"}]}`,
+		`{"exceptions":[{"from":"2026-12-26","to":"2026-12-24","state":"Active"}]}`,
+		`{"timezone":"Nowhere","exceptions":[{"from":"","to":"","state":"maybe"}]}`,
+	)
+	f.Fuzz(func(t *testing.T, text string) {
+		spec := v1alpha1.MachineCalendarSpec{}
+		if json.Unmarshal([]byte(text), &spec) != nil {
+			t.Skip()
+		}
+		calendar, errs := ParseCalendar(&spec, field.NewPath("spec"))
+		unfit(t, errs)
+		if (calendar == nil) != (len(errs) > 0) {
+			t.Fatalf("calendar %v, errors %v", calendar, errs)
+		}
+		if calendar == nil {
+			return
+		}
+		always, errs := Parse(&v1alpha1.Schedule{Windows: []v1alpha1.Window{{Days: []v1alpha1.DayRange{"mon-sun"}, Start: "00:00", End: "24:00"}}}, nil)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		evaluated(t, always.WithCalendar(calendar))
+	})
+}
+
+// unfit fails for errors that do not fit into a condition.
+func unfit(t *testing.T, errs field.ErrorList) {
+	t.Helper()
+	for _, err := range errs {
+		if text := err.Error(); len(text) > 1024 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
+			t.Errorf("unfit error: %q", text)
 		}
 	}
 }
