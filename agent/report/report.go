@@ -187,10 +187,10 @@ func (r *Reporter) Hidden(why string) {
 	r.metrics.Hidden(why != "")
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case why == r.hidden:
+	switch why {
+	case r.hidden:
 		return
-	case why == "":
+	case "":
 		r.log.Info("The processes of other users can be seen again")
 	default:
 		r.log.Info("The processes of other users cannot be seen, so that none of them is found", "reason", why)
