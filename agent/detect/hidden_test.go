@@ -3,6 +3,7 @@
 package detect
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,4 +128,21 @@ func dropTracing() error {
 	}
 	data[0].Effective &^= 1 << unix.CAP_SYS_PTRACE
 	return unix.Capset(&header, &data[0])
+}
+
+// FuzzHidden reads what a kernel would have to be odd to write, and never blames a host
+// that hides nothing.
+func FuzzHidden(f *testing.F) {
+	for _, seed := range []string{
+		"25 30 0:23 / /proc rw - proc proc rw,gid=1234,hidepid=invisible\n", "25 30 0:23 / /proc rw - proc proc rw,hidepid=4,gid=x\n",
+		"25 30 0:23 / /proc rw - proc proc rw,hidepid=\n", " - proc\n", "1 2 3 4 /a\\040b - proc proc =,=\n", "",
+	} {
+		f.Add([]byte(seed), "/proc")
+	}
+	f.Fuzz(func(t *testing.T, mounts []byte, root string) {
+		why, err := hidden(mounts, root)
+		if (why != "" || err != nil) && !bytes.Contains(mounts, []byte("hidepid=")) {
+			t.Errorf("%q, %v of %q", why, err, mounts)
+		}
+	})
 }
