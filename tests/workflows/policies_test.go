@@ -38,7 +38,7 @@ func TestOnlyTheReleaseWorkflowPasses(t *testing.T) {
 	}
 	identities := map[string][]string{"SECURITY.md": {told[1]}}
 	for _, name := range []string{"policy_controller.yaml", "kyverno.yaml"} {
-		text, err := os.ReadFile(filepath.Join(root, "config", "samples", "image-verification", name))
+		text, err := os.ReadFile(filepath.Join(root, "config", "image-verification", name))
 		if err != nil {
 			t.Fatal(err)
 		}
