@@ -13,7 +13,7 @@ var scheduleAttacks = map[string]attack{
 	"a cron with a range to the end":        {change: another(`cron: "0 0-4294967296 * * *"`), refused: "spec.schedule.cron"},
 	"a cron with a step of zero":            {change: another(`cron: "0 */0 * * *"`), refused: "spec.schedule.cron"},
 	"a cron for a day that never comes":     {change: another(`cron: "0 0 30 2 *"`), refused: "spec.schedule.cron"},
-	"a cron of 257 characters":              {change: another(`cron: "0 ` + strings.Repeat("1,", 123) + `1 * * *"`), refused: "spec.schedule.cron"},
+	"a cron of 257 characters":              {change: another(`cron: "0 ` + strings.Repeat("1,", 124) + `1 * * *"`), refused: "spec.schedule.cron"},
 	"a cron that builds and removes a host": {change: another(`cron: "*/15 * * * *"`), refused: "spec.schedule"},
 	"a duration that overflows":             {change: another(`cron: "@daily", duration: 9223372036854775807h`), refused: "spec.schedule.duration"},
 	"a duration below zero":                 {change: another(`cron: "@daily", duration: "-1h"`), refused: "spec.schedule.duration"},
