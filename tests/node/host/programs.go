@@ -12,20 +12,25 @@ import (
 	"github.com/finos/five-spot/tests/testenv"
 )
 
-// bundle is a Debian package and the programs in it that a node needs.
+// bundle is a Debian package, the programs in it that a node needs, and the folders in
+// which they are found, on a machine and in the package.
 type bundle struct {
 	name     string
 	programs []string
+	folders  []string
 }
 
-var bundles = []bundle{
-	{"containerd", []string{"containerd", "containerd-shim-runc-v2", "ctr"}},
-	{"runc", []string{"runc"}},
-	{"containernetworking-plugins", []string{"bridge", "host-local", "loopback"}},
-}
+var (
+	commands = []string{"usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin"}
+	// iproute2 has a command with the name of the plugin "bridge".
+	plugins = []string{"usr/lib/cni", "usr/libexec/cni", "opt/cni/bin"}
 
-// places are where programs are found, on a machine and in a package.
-var places = []string{"usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "usr/lib/cni", "usr/libexec/cni", "opt/cni/bin"}
+	bundles = []bundle{
+		{"containerd", []string{"containerd", "containerd-shim-runc-v2", "ctr"}, commands},
+		{"runc", []string{"runc"}, commands},
+		{"containernetworking-plugins", []string{"bridge", "host-local", "loopback"}, plugins},
+	}
+)
 
 // programs fills a folder with links to all programs, and returns it.
 func programs(ctx context.Context) (string, error) {
@@ -77,8 +82,8 @@ func (b bundle) link(ctx context.Context, base, folder string) error {
 func (b bundle) find(root string) []string {
 	var found []string
 	for _, program := range b.programs {
-		for _, place := range places {
-			path := filepath.Join(root, place, program)
+		for _, folder := range b.folders {
+			path := filepath.Join(root, folder, program)
 			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
 				found = append(found, path)
 				break
