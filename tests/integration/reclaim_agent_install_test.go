@@ -195,7 +195,7 @@ var _ = Describe("An object of a reclaim agent's name", func() {
 		sm := apply(ctx, newNamespace(ctx), businessHours, killIf("idea"))
 		joined(ctx, sm)
 		Eventually(func() string { return messageOf(ctx, sm, v1alpha1.ReclaimAgentReadyCondition) }).Should(
-			ContainSubstring("ClusterRole /five-spot-reclaim-agent exists and is not labelled app.kubernetes.io/managed-by=five-spot"))
+			ContainSubstring("ClusterRole five-spot-reclaim-agent exists and is not labelled app.kubernetes.io/managed-by=five-spot"))
 		expectCondition(ctx, sm, v1alpha1.ReclaimAgentReadyCondition, "False/Pending")
 		expectCondition(ctx, sm, v1alpha1.ReadyCondition, "True/AsScheduled")
 		Expect(isLabelled(ctx, nodeName(sm))()).To(BeFalse())

@@ -84,7 +84,7 @@ func installAndRepair(t *testing.T, provisioner *provision.Provisioner, few clie
 	g.Expect(changed).To(BeFalse())
 }
 
-// meddle adds to objects what takes an update to remove. Of the agent's roles and
+// meddle adds to objects what takes a replacement to remove. Of the agent's roles and
 // bindings there is nothing that this user could remove so.
 func meddle(t *testing.T) {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/operand"
 	"github.com/finos/five-spot/pkg/reclaim"
 )
 
@@ -95,11 +96,11 @@ func configure(ctx context.Context, c client.Client, wanted *corev1.ConfigMap) (
 		return false, fmt.Errorf("ConfigMap %s %w", key, ErrForeign)
 	case live.DeletionTimestamp != nil:
 		return false, fmt.Errorf("ConfigMap %s %w", key, ErrBeingDeleted)
-	case contains(live.Labels, wanted.Labels) && maps.Equal(live.Data, wanted.Data) && slices.Equal(live.OwnerReferences, wanted.OwnerReferences):
+	case operand.Contains(live.Labels, wanted.Labels) && maps.Equal(live.Data, wanted.Data) && slices.Equal(live.OwnerReferences, wanted.OwnerReferences):
 		return false, nil
 	}
 	before := live.DeepCopy()
-	live.Labels = merged(live.Labels, wanted.Labels)
+	live.Labels = operand.Merged(live.Labels, wanted.Labels)
 	live.Data, live.OwnerReferences = wanted.Data, wanted.OwnerReferences
 	if err := c.Patch(ctx, live, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), owner); err != nil {
 		return false, fmt.Errorf("failed to patch ConfigMap %s: %w", key, err)

@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
+const kindServiceAccount = "ServiceAccount"
+
 // kept are the kinds that are looked for in a Namespace before it is deleted.
 var kept = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "Pod"},

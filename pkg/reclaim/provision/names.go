@@ -1,6 +1,10 @@
 package provision
 
-import "sigs.k8s.io/controller-runtime/pkg/client"
+import (
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/finos/five-spot/pkg/operand"
+)
 
 // DaemonSetKey names the DaemonSet of the agent. It is installed last: where it is, the
 // policy is too.
@@ -10,4 +14,4 @@ func DaemonSetKey(namespace string) client.ObjectKey {
 
 // Supported is whether the agent can be installed in the cluster of the client, which
 // must know what that serves; if not, Install ends with ErrPolicyUnsupported.
-func Supported(c client.Client) (bool, error) { return knows(c, policyKind) }
+func Supported(c client.Client) (bool, error) { return operand.Serves(c, policyKind) }

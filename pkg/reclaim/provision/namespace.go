@@ -13,6 +13,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/operand"
+)
+
+// enforceLabel is what the API server's Pod Security admission goes by.
+const (
+	enforceLabel      = "pod-security.kubernetes.io/enforce"
+	enforcePrivileged = "privileged"
 )
 
 // isOurNamespace is whether the Namespace may be labelled. One that we created stays
@@ -35,12 +42,12 @@ func mayUse(live *unstructured.Unstructured) error {
 	return nil
 }
 
-// ensureNamespace is ensure for the Namespace: it must be known whether we created it.
+// ensureNamespace is operand.Ensure for the Namespace: it must be known whether we created it.
 func ensureNamespace(ctx context.Context, c client.Client, live, wanted *unstructured.Unstructured) (changed bool, err error) {
 	if live == nil {
 		live = wanted.DeepCopy()
 		if err := c.Create(ctx, live, owner); err != nil {
-			return false, fmt.Errorf("failed to create %s: %w", name(wanted), err)
+			return false, fmt.Errorf("failed to create %s: %w", operand.Name(wanted), err)
 		}
 		return true, record(ctx, c, live)
 	}
@@ -53,7 +60,7 @@ func ensureNamespace(ctx context.Context, c client.Client, live, wanted *unstruc
 		}
 		changed = true
 	}
-	wrote, err := ensure(ctx, c, live, wanted)
+	wrote, err := operand.Ensure(ctx, c, live, wanted, owner)
 	return changed || wrote, err
 }
 
@@ -64,7 +71,7 @@ func record(ctx context.Context, c client.Client, live *unstructured.Unstructure
 		return err
 	}
 	if err := c.Patch(ctx, live, patch, owner); err != nil {
-		return fmt.Errorf("failed to note that %s was created here: %w", name(live), err)
+		return fmt.Errorf("failed to note that %s was created here: %w", operand.Name(live), err)
 	}
 	return nil
 }
@@ -109,7 +116,7 @@ func removeNamespace(ctx context.Context, c client.Client, live *unstructured.Un
 	uid, version := live.GetUID(), live.GetResourceVersion()
 	err = c.Delete(ctx, live, client.Preconditions{UID: &uid, ResourceVersion: &version})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("failed to delete %s: %w", name(live), err)
+		return fmt.Errorf("failed to delete %s: %w", operand.Name(live), err)
 	}
 	return nil
 }

@@ -4,7 +4,8 @@ import (
 	"errors"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/version"
+
+	"github.com/finos/five-spot/pkg/operand"
 )
 
 const (
@@ -31,14 +32,14 @@ var (
 
 	// ErrNewerInstalled is that a newer manager wrote the object. Nothing was written;
 	// the agent that is there works with this manager, too.
-	ErrNewerInstalled = errors.New("is of a newer manager")
+	ErrNewerInstalled = operand.ErrNewerInstalled
 
 	// ErrRestrictedNamespace is that a Namespace which is not ours does not let the
 	// agent's Pods run. Nothing was written.
 	ErrRestrictedNamespace = errors.New("is not ours and must be labelled " + enforceLabel + "=" + enforcePrivileged + " for the agent's Pods to run")
 
 	// ErrBeingDeleted is that an object is going away. It is to be tried again.
-	ErrBeingDeleted = errors.New("is being deleted")
+	ErrBeingDeleted = operand.ErrBeingDeleted
 )
 
 // Options say what is installed.
@@ -59,12 +60,12 @@ type Options struct {
 // Provisioner installs the agent. It has no state and is safe for concurrent use.
 type Provisioner struct {
 	options Options
-	version *version.Version
+	version operand.Version
 }
 
 // New returns a Provisioner.
 func New(options Options) *Provisioner {
-	return &Provisioner{options: options, version: parseVersion(options.Version)}
+	return &Provisioner{options: options, version: operand.ParseVersion(options.Version)}
 }
 
 // Namespace is where the agent is to be. The UIDs are those of the Namespace kube-system
@@ -76,13 +77,4 @@ func Namespace(workloadKubeSystem, managementKubeSystem types.UID, managerNamesp
 		return NamespaceBesideManager
 	}
 	return DefaultNamespace
-}
-
-// parseVersion returns nil for what is not a semantic version.
-func parseVersion(text string) *version.Version {
-	parsed, err := version.ParseSemantic(text)
-	if err != nil {
-		return nil
-	}
-	return parsed
 }

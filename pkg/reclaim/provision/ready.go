@@ -10,6 +10,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/finos/five-spot/pkg/operand"
 )
 
 const (
@@ -70,7 +72,7 @@ func (p *Provisioner) Guarded(ctx context.Context, c client.Client, namespace st
 		return false, err
 	}
 	for _, object := range policy {
-		live, err := read(ctx, c, object)
+		live, err := operand.Read(ctx, c, object)
 		if err != nil || live == nil {
 			return false, err
 		}

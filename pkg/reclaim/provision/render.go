@@ -8,9 +8,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"sigs.k8s.io/yaml"
 
-	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/operand"
 )
 
 //go:embed manifests
@@ -87,19 +86,13 @@ func (p *Provisioner) read(namespace string, files ...string) ([]*unstructured.U
 		if err != nil {
 			return nil, fmt.Errorf("failed to read the manifest %s: %w", file, err)
 		}
-		object := &unstructured.Unstructured{}
 		// It is also in the names of users, in the text of the policy.
 		text = []byte(strings.ReplaceAll(string(text), DefaultNamespace, namespace))
-		if err := yaml.Unmarshal(text, &object.Object); err != nil {
-			return nil, fmt.Errorf("failed to parse the manifest %s: %w", file, err)
+		object, err := operand.Parse(text, p.options.Version)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		annotations := object.GetAnnotations()
-		if annotations == nil {
-			annotations = map[string]string{}
-		}
-		annotations[v1alpha1.VersionAnnotation] = p.options.Version
-		object.SetAnnotations(annotations)
-		read = append(read, normalized(object))
+		read = append(read, object)
 	}
 	return read, nil
 }
@@ -123,26 +116,4 @@ func (p *Provisioner) setImage(daemonSet *unstructured.Unstructured) error {
 		spec["imagePullSecrets"] = []any{map[string]any{"name": p.options.PullSecret}}
 	}
 	return unstructured.SetNestedMap(daemonSet.Object, spec, "spec", "template", "spec")
-}
-
-// normalized has numbers as the API server's answers have them.
-func normalized(object *unstructured.Unstructured) *unstructured.Unstructured {
-	object.Object, _ = wholeNumbers(object.Object).(map[string]any)
-	return object
-}
-
-func wholeNumbers(value any) any {
-	switch value := value.(type) {
-	case map[string]any:
-		for key := range value {
-			value[key] = wholeNumbers(value[key])
-		}
-	case []any:
-		for i := range value {
-			value[i] = wholeNumbers(value[i])
-		}
-	case float64:
-		return int64(value)
-	}
-	return value
 }

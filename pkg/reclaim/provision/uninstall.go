@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/operand"
 )
 
 // Uninstall removes of the agent what is ours, and reports whether it is done; if not,
@@ -26,7 +27,7 @@ func (p *Provisioner) Uninstall(ctx context.Context, c client.Client, namespace 
 	if err != nil {
 		return false, err
 	}
-	daemonSet, err := read(ctx, c, installed.daemonSet)
+	daemonSet, err := operand.Read(ctx, c, installed.daemonSet)
 	if err != nil {
 		return false, err
 	}
@@ -50,7 +51,7 @@ func (p *Provisioner) Uninstall(ctx context.Context, c client.Client, namespace 
 // end deletes the DaemonSet, and reports whether it and the agent's Pods are gone.
 func end(ctx context.Context, c client.Client, daemonSet *unstructured.Unstructured, namespace string) (gone bool, err error) {
 	if daemonSet != nil && daemonSet.GetDeletionTimestamp() == nil {
-		if err := remove(ctx, c, daemonSet); err != nil {
+		if err := operand.Remove(ctx, c, daemonSet); err != nil {
 			return false, err
 		}
 	}
@@ -67,7 +68,7 @@ func end(ctx context.Context, c client.Client, daemonSet *unstructured.Unstructu
 func removeOurs(ctx context.Context, c client.Client, named []*unstructured.Unstructured) (gone bool, err error) {
 	gone = true
 	for _, object := range named {
-		live, err := read(ctx, c, object)
+		live, err := operand.Read(ctx, c, object)
 		if err != nil {
 			return false, err
 		}
@@ -75,7 +76,7 @@ func removeOurs(ctx context.Context, c client.Client, named []*unstructured.Unst
 			continue
 		}
 		if live.GetDeletionTimestamp() == nil {
-			if err := remove(ctx, c, live); err != nil {
+			if err := operand.Remove(ctx, c, live); err != nil {
 				return false, err
 			}
 		}
@@ -99,7 +100,7 @@ func removeRest(ctx context.Context, c client.Client, namespace *unstructured.Un
 			return fmt.Errorf("failed to delete ConfigMap %s: %w", client.ObjectKeyFromObject(configMap), err)
 		}
 	}
-	live, err := read(ctx, c, namespace)
+	live, err := operand.Read(ctx, c, namespace)
 	if err != nil {
 		return err
 	}

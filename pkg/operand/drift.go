@@ -1,39 +1,22 @@
-package provision
+package operand
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/finos/five-spot/api/v1alpha1"
 )
 
-const (
-	managedByUs = v1alpha1.ManagedByLabel + "=" + v1alpha1.ManagedByFiveSpot
-
-	// enforceLabel is what the API server's Pod Security admission goes by.
-	enforceLabel      = "pod-security.kubernetes.io/enforce"
-	enforcePrivileged = "privileged"
-
-	kindNamespace      = "Namespace"
-	kindServiceAccount = "ServiceAccount"
-)
-
-// isOurs is whether the object says that it is ours.
-func isOurs(object interface{ GetLabels() map[string]string }) bool {
-	return object.GetLabels()[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByFiveSpot
-}
-
-// differs is whether the live object is not as it is wanted: an object may have labels
-// and annotations of others, and nothing else of others.
-func differs(live, wanted *unstructured.Unstructured) bool {
-	return !contains(live.GetLabels(), wanted.GetLabels()) ||
-		!contains(live.GetAnnotations(), wanted.GetAnnotations()) ||
+// Differs is whether the live object is not as it is wanted: an object may have labels,
+// annotations and owners of others, and nothing else of others.
+func Differs(live, wanted *unstructured.Unstructured) bool {
+	return !Contains(live.GetLabels(), wanted.GetLabels()) ||
+		!Contains(live.GetAnnotations(), wanted.GetAnnotations()) ||
 		bodyDiffers(live, wanted)
 }
 
-// bodyDiffers is differs for all but the metadata.
+// bodyDiffers is Differs for all but the metadata.
 func bodyDiffers(live, wanted *unstructured.Unstructured) bool {
 	for key := range wanted.Object {
 		if key != "metadata" && !same(live.Object[key], wanted.Object[key]) {
@@ -54,7 +37,7 @@ func bodyDiffers(live, wanted *unstructured.Unstructured) bool {
 // openEnded is whether others write the body of the object, too: OpenShift adds pull
 // secrets to each ServiceAccount, and a Namespace has finalizers.
 func openEnded(object *unstructured.Unstructured) bool {
-	return slices.Contains([]string{kindNamespace, kindServiceAccount}, object.GetKind())
+	return slices.Contains([]string{"Namespace", "ServiceAccount"}, object.GetKind())
 }
 
 // immutableDiffers is whether it takes another object to make the live one as it is
@@ -70,13 +53,22 @@ func immutableDiffers(live, wanted *unstructured.Unstructured) bool {
 	return false
 }
 
-func contains(live, wanted map[string]string) bool {
+// Contains is whether the live labels or annotations have all that are wanted.
+func Contains(live, wanted map[string]string) bool {
 	for key, value := range wanted {
 		if got, ok := live[key]; !ok || got != value {
 			return false
 		}
 	}
 	return true
+}
+
+// Merged are the live labels or annotations with those that are wanted.
+func Merged(live, wanted map[string]string) map[string]string {
+	all := map[string]string{}
+	maps.Copy(all, live)
+	maps.Copy(all, wanted)
+	return all
 }
 
 // defaulted are fields that the API server sets where the manifests do not, and that
