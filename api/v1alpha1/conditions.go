@@ -49,6 +49,10 @@ const (
 	// ScheduleValidReason surfaces when the spec is valid.
 	ScheduleValidReason = "Valid"
 
+	// OverrideBoundedReason surfaces when the spec is valid and its override ends so far
+	// ahead that it does not count yet. The message tells from when it does.
+	OverrideBoundedReason = "OverrideBounded"
+
 	// ScheduleInvalidReason surfaces when the spec is not valid. The message names
 	// the field and the rule.
 	ScheduleInvalidReason = "InvalidSpec"

@@ -3,7 +3,8 @@ package schedule
 import "time"
 
 // Evaluate returns all that the schedule says at now. Times are in UTC. An
-// override has no beginning, so that a window which it opened has no known start.
+// override has no beginning, so that a window which it opened has no known start, but
+// for one that WithMaxOverride holds back.
 func (s *Schedule) Evaluate(now time.Time) Evaluation {
 	t := now.Unix()
 	v := s.at(t)
@@ -15,6 +16,9 @@ func (s *Schedule) Evaluate(now time.Time) Evaluation {
 		Cause:       v.cause,
 		Reason:      v.reason,
 		Transitions: make([]Transition, 0, len(changes)),
+	}
+	if t < s.override.from {
+		e.OverrideFrom = instant(s.override.from)
 	}
 	for _, c := range changes {
 		e.foresee(c.transition())

@@ -32,6 +32,10 @@ type Evaluation struct {
 	// MaxTransitions.
 	Transitions []Transition
 
+	// OverrideFrom is when an override that ends too far ahead begins to count; zero
+	// when there is none, or it counts.
+	OverrideFrom time.Time
+
 	// NextChange is the next instant at which Active or Provision changes; zero
 	// when there is none in sight.
 	NextChange time.Time

@@ -36,7 +36,7 @@ func Parse(spec *v1alpha1.Schedule, path *field.Path) (*Schedule, field.ErrorLis
 		return nil, field.ErrorList{field.Required(path, "a schedule must be given")}
 	}
 	z, errs := parseZone(spec.Timezone, path.Child("timezone"))
-	s := &Schedule{override: override{until: ever}}
+	s := &Schedule{override: override{from: ever, until: ever}}
 
 	f, more := parseForm(spec, path)
 	errs = append(errs, more...)
@@ -90,7 +90,7 @@ func parseOverride(spec *v1alpha1.ScheduleOverride, path *field.Path) (override,
 		errs = append(errs, field.Required(path.Child("until"), "an override must end"))
 	}
 	errs = append(errs, checkReason(spec.Reason, path.Child("reason"))...)
-	return override{until: spec.Until.Unix(), active: active, reason: spec.Reason}, errs
+	return override{from: ever, until: spec.Until.Unix(), active: active, reason: spec.Reason}, errs
 }
 
 func parseState(state v1alpha1.ScheduleState, path *field.Path) (active bool, errs field.ErrorList) {

@@ -20,8 +20,10 @@ type Schedule struct {
 	text     string
 }
 
-// override fixes the state before until. Without an override until is ever.
+// override fixes the state from, as a rule ever, to before until. Without an override
+// until is ever.
 type override struct {
+	from   int64
 	until  int64
 	active bool
 	reason string
@@ -41,6 +43,18 @@ func (s *Schedule) WithCalendar(c *Calendar) *Schedule {
 	with.calendar = nil
 	if c != nil {
 		with.calendar = c.exceptions
+	}
+	return &with
+}
+
+// WithMaxOverride returns a schedule whose override counts for no longer than limit: from
+// then before its end. Until then it does not, whenever it was written. A limit of 0 or
+// less is none. s itself does not change.
+func (s *Schedule) WithMaxOverride(limit time.Duration) *Schedule {
+	with := *s
+	with.override.from = ever
+	if limit > 0 && s.override.until > ever {
+		with.override.from = s.override.until - int64(limit/time.Second)
 	}
 	return &with
 }
@@ -90,14 +104,18 @@ func (s *Schedule) at(t int64) verdict {
 // layer returns what decides at t, in order of precedence; for the rule without
 // its state.
 func (s *Schedule) layer(t int64) verdict {
-	if t < s.override.until {
+	if s.override.from <= t && t < s.override.until {
 		return verdict{
-			start: ever, end: s.override.until,
+			start: s.override.from, end: s.override.until,
 			active: s.override.active, cause: v1alpha1.CauseOverride, reason: s.override.reason,
 		}
 	}
 	own, from, to := s.own.around(t)
-	from = max(from, s.override.until)
+	if t < s.override.from {
+		to = min(to, s.override.from)
+	} else {
+		from = max(from, s.override.until)
+	}
 	if own != nil {
 		return verdict{start: from, end: to, active: own.active, cause: v1alpha1.CauseException, reason: own.reason}
 	}

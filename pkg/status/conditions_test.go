@@ -84,6 +84,10 @@ func TestScheduleValid(t *testing.T) {
 	t.Parallel()
 	testCondition(t, v1alpha1.ScheduleValidCondition, map[string]judged{
 		"a valid spec": {running(), yesStatus, v1alpha1.ScheduleValidReason, ""},
+		"an override that ends too far ahead": {
+			with(running(), func(in *Input) { in.Observation.Schedule.OverrideFrom = now.Add(time.Hour) }),
+			yesStatus, v1alpha1.OverrideBoundedReason, "spec.schedule.override ends later than the manager's --max-override allows: it counts from",
+		},
 		"an invalid spec names the field": {
 			with(running(), func(in *Input) {
 				in.Observation.Object.Invalid = &lifecycle.Problem{Reason: v1alpha1.ScheduleInvalidReason, Message: "spec.schedule.cron: no"}

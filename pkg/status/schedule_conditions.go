@@ -13,6 +13,9 @@ func scheduleValid(in Input) verdict {
 	if invalid := in.Observation.Object.Invalid; invalid != nil {
 		return problem(invalid, v1alpha1.ScheduleInvalidReason)
 	}
+	if from := in.Observation.Schedule.OverrideFrom; !from.IsZero() {
+		return yes(v1alpha1.OverrideBoundedReason, "spec.schedule.override ends later than the manager's --max-override allows: it counts from "+stamp(from))
+	}
 	return yes(v1alpha1.ScheduleValidReason, "The spec is valid")
 }
 
