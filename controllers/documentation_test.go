@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/finos/five-spot/pkg/environment"
-	"github.com/finos/five-spot/pkg/machine"
 )
 
 // settings are all flags, and all environment variables with the flags that they set.
@@ -30,9 +29,14 @@ func settings(g *WithT) (flags *pflag.FlagSet, asked map[string]bool) {
 		"addServingFlags":        addServingFlags,
 		"addLeaderElectionFlags": addLeaderElectionFlags,
 		"addLifecycleFlags":      addLifecycleFlags,
+		"addAdmissionFlags":      addAdmissionFlags,
 	}
-	code, err := os.ReadFile("options.go")
-	g.Expect(err).NotTo(HaveOccurred())
+	var code []byte
+	for _, file := range []string{"options.go", "admission_options.go"} {
+		text, err := os.ReadFile(file)
+		g.Expect(err).NotTo(HaveOccurred())
+		code = append(code, text...)
+	}
 	for _, declared := range regexp.MustCompile(`(?m)^func (add\w+)\(`).FindAllStringSubmatch(string(code), -1) {
 		g.Expect(add).To(HaveKey(declared[1]), "this test has to know every function that adds flags")
 	}
@@ -105,11 +109,16 @@ func TestEverySettingIsDocumented(t *testing.T) {
 // defaultOf is a flag's default as the page writes it.
 func defaultOf(flag *pflag.Flag) string {
 	switch {
-	case flag.DefValue == "[]":
-		return strings.Join(machine.DefaultAllowedGroups(), ",")
+	case flag.Value.Type() == "stringSlice":
+		return strings.Trim(flag.DefValue, "[]")
 	case flag.Value.Type() == "duration":
 		length, _ := time.ParseDuration(flag.DefValue)
-		if length%time.Minute == 0 {
+		switch {
+		case length == 0:
+			return "0"
+		case length%time.Hour == 0:
+			return strings.TrimSuffix(length.String(), "0m0s")
+		case length%time.Minute == 0:
 			return strings.TrimSuffix(length.String(), "0s")
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/finos/five-spot/pkg/admission"
 	"github.com/finos/five-spot/pkg/environment"
 )
 
@@ -44,8 +45,10 @@ type Options struct {
 	AgentImage      string
 	AgentPullSecret string
 
-	AllowedProviderGroups      []string
-	AllowNodeRestrictionLabels bool
+	// ManageAdmissionPolicy is to install the admission policies. By the settings in
+	// Admission the manager judges as well.
+	ManageAdmissionPolicy bool
+	Admission             admission.Settings
 
 	Concurrency  int
 	KubeAPIQPS   float32
@@ -74,6 +77,7 @@ func ParseOptions(args []string, lookupEnv func(string) (string, bool)) (Options
 	addServingFlags(flags, env, &opts)
 	addLeaderElectionFlags(flags, env, &opts)
 	addLifecycleFlags(flags, env, &opts)
+	addAdmissionFlags(flags, env, &opts)
 	opts.PodName = env.Text("POD_NAME", "")
 	opts.PodNamespace = env.Text("POD_NAMESPACE", "")
 	opts.PodUID = env.Text("POD_UID", "")
@@ -145,15 +149,10 @@ func addLifecycleFlags(flags *pflag.FlagSet, env *environment.Variables, opts *O
 		"Release the finalizer after --finalizer-timeout, once the deletion of the Machine was accepted. [FORCE_FINALIZER_ON_TIMEOUT]")
 	flags.DurationVar(&opts.JoinTimeout, "join-timeout", 30*time.Minute,
 		"How long a Machine may take to join its cluster before that is reported.")
-	flags.StringSliceVar(&opts.AllowedProviderGroups, "allowed-provider-groups", nil,
-		"API groups that bootstrapSpec and infrastructureSpec may name "+
-			"(default bootstrap.cluster.x-k8s.io,infrastructure.cluster.x-k8s.io,k0smotron.io).")
 	flags.StringVar(&opts.AgentImage, "agent-image", env.Text("RELATED_IMAGE_RECLAIM_AGENT", ""),
 		"Image of the reclaim agent; without one, killIfCommands have no effect. [RELATED_IMAGE_RECLAIM_AGENT]")
 	flags.StringVar(&opts.AgentPullSecret, "agent-pull-secret", env.Text("AGENT_PULL_SECRET", ""),
 		"Secret in the agent's namespace of each workload cluster with which that image is pulled. [AGENT_PULL_SECRET]")
-	flags.BoolVar(&opts.AllowNodeRestrictionLabels, "allow-node-restriction-labels", false,
-		"Allow labels of the domain node-restriction.kubernetes.io in machineTemplate.")
 }
 
 func (o Options) validate() error {
@@ -177,7 +176,7 @@ func (o Options) validate() error {
 	check(o.JoinTimeout > 0, "--join-timeout must be more than 0")
 	check(!o.LeaderElection || o.LeaseDuration > o.LeaseRenewDeadline && o.LeaseRenewDeadline > o.LeaseRetryPeriod && o.LeaseRetryPeriod > 0,
 		"--lease-duration must be more than --lease-renew-deadline, and that more than --lease-retry-period")
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.Admission.Validate())...)
 }
 
 // wholeSeconds is a flag that takes a duration as a whole number of seconds.

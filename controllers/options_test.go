@@ -5,6 +5,9 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/finos/five-spot/pkg/admission"
+	"github.com/finos/five-spot/pkg/machine"
 )
 
 func parse(env map[string]string, args ...string) (Options, error) {
@@ -102,6 +105,18 @@ func TestParseOptionsNamesWhatIsWrong(t *testing.T) {
 		"requests without a limit":                  {args: []string{"--kube-api-qps=-1"}, want: "--kube-api-qps must be more than 0"},
 		"a limit that is no number":                 {args: []string{"--kube-api-qps=NaN"}, want: "--kube-api-qps must be more than 0"},
 		"no request in a burst":                     {args: []string{"--kube-api-burst=0"}, want: "--kube-api-burst must be at least 1"},
+		"no API group":                              {args: []string{"--allowed-provider-groups="}, want: "--allowed-provider-groups must name at least one API group"},
+		"a group that would end the list":           {args: []string{"--allowed-provider-groups=a.io'] + ['b.io"}, want: "--allowed-provider-groups: \"a.io'] + ['b.io\" is not an API group"},
+		"a group that is anything":                  {args: []string{"--allowed-provider-groups=*"}, want: "--allowed-provider-groups: \"*\" is not an API group"},
+		"a shutdown of more than a day":             {args: []string{"--max-graceful-shutdown-timeout=25h"}, want: "--max-graceful-shutdown-timeout must be whole seconds from 1s to 24h"},
+		"no time to drain":                          {args: []string{"--max-node-drain-timeout=0"}, want: "--max-node-drain-timeout must be whole seconds from 1s to 24h"},
+		"a drain in the environment that is none":   {env: map[string]string{"MAX_NODE_DRAIN_TIMEOUT": "long"}, want: "environment variable MAX_NODE_DRAIN_TIMEOUT must be a duration such as 90s or 1h30m"},
+		"an override in the past":                   {args: []string{"--max-override=-1h"}, want: "--max-override must be whole seconds, or 0 for any time"},
+		"an override of a fraction":                 {args: []string{"--max-override=1500ms"}, want: "--max-override must be whole seconds, or 0 for any time"},
+		"an unknown action":                         {args: []string{"--admission-validation-actions=Ignore"}, want: "--admission-validation-actions must be one or two of Audit, Deny, Warn"},
+		"no action":                                 {args: []string{"--admission-validation-actions="}, want: "--admission-validation-actions must be one or two of"},
+		"an action twice":                           {args: []string{"--admission-validation-actions=Deny,Deny"}, want: "--admission-validation-actions must be one or two of"},
+		"actions that say the same":                 {args: []string{"--admission-validation-actions=Deny,Warn"}, want: "--admission-validation-actions must not have both Deny and Warn"},
 		"an argument that is no flag":               {args: []string{"run"}, want: `unexpected argument "run"`},
 		"an unknown flag":                           {args: []string{"--frobnicate"}, want: "unknown flag: --frobnicate"},
 	}
@@ -111,5 +126,48 @@ func TestParseOptionsNamesWhatIsWrong(t *testing.T) {
 			_, err := parse(test.env, test.args...)
 			NewWithT(t).Expect(err).To(MatchError(ContainSubstring(test.want)))
 		})
+	}
+}
+
+func TestParseOptionsTakesTheAdmissionSettings(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	opts, err := parse(nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(opts.Admission).To(Equal(admission.Defaults()))
+	g.Expect(opts.ManageAdmissionPolicy).To(BeTrue())
+	g.Expect(opts.Admission.AllowedProviderGroups).To(Equal(machine.DefaultAllowedGroups()), "the policies and the manager judge alike")
+
+	want := admission.Settings{
+		AllowedProviderGroups:      []string{"hosts.example.com", "k0smotron.io"},
+		AllowNodeRestrictionLabels: true,
+		MaxGracefulShutdownTimeout: time.Hour,
+		MaxNodeDrainTimeout:        30 * time.Minute,
+		MaxOverride:                168 * time.Hour,
+		ValidationActions:          []string{"Audit", "Warn"},
+	}
+	for _, given := range []struct {
+		env  map[string]string
+		args []string
+	}{
+		{args: []string{
+			"--allowed-provider-groups=hosts.example.com,k0smotron.io", "--allow-node-restriction-labels", "--max-graceful-shutdown-timeout=1h",
+			"--max-node-drain-timeout=30m", "--max-override=168h", "--admission-validation-actions=Audit,Warn", "--require-machine-create=false",
+			"--manage-admission-policy=false",
+		}},
+		{env: map[string]string{
+			"ALLOWED_PROVIDER_GROUPS": "hosts.example.com,k0smotron.io", "ALLOW_NODE_RESTRICTION_LABELS": "true", "MAX_GRACEFUL_SHUTDOWN_TIMEOUT": "1h",
+			"MAX_NODE_DRAIN_TIMEOUT": "30m", "MAX_OVERRIDE": "168h", "ADMISSION_VALIDATION_ACTIONS": "Audit,Warn", "REQUIRE_MACHINE_CREATE": "false",
+			"MANAGE_ADMISSION_POLICY": "false",
+		}},
+	} {
+		opts, err := parse(given.env, given.args...)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(opts.Admission).To(Equal(want))
+		g.Expect(opts.ManageAdmissionPolicy).To(BeFalse())
+		g.Expect(opts.validation()).To(Equal(machine.ValidateOptions{
+			AllowedGroups: want.AllowedProviderGroups, AllowNodeRestrictionLabels: true,
+			MaxGracefulShutdownTimeout: time.Hour, MaxNodeDrainTimeout: 30 * time.Minute,
+		}))
 	}
 }

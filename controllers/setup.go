@@ -191,15 +191,16 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 			ForceFinalizer:   opts.ForceFinalizerOnTimeout,
 			JoinTimeout:      opts.JoinTimeout,
 		},
-		Validation: machine.ValidateOptions{
-			AllowedGroups:              opts.AllowedProviderGroups,
-			AllowNodeRestrictionLabels: opts.AllowNodeRestrictionLabels,
-		},
+		Validation:  opts.validation(),
+		MaxOverride: opts.Admission.MaxOverride,
 	})
 	if err := reconciler.SetupWithManager(ctx, mgr, opts.Concurrency); err != nil {
 		return err
 	}
 	if err := agent.setup(mgr); err != nil {
+		return err
+	}
+	if err := setupAdmissionPolicy(mgr, opts, version, telemetry); err != nil {
 		return err
 	}
 	opts.Registry.MustRegister(metrics.NewMachines(whileLeading(mgr, reconciler.Phases)))

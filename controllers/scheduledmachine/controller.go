@@ -96,6 +96,8 @@ type Reconciler struct {
 	settings   lifecycle.Settings
 	validation machine.ValidateOptions
 
+	maxOverride time.Duration
+
 	installation Installation
 	noAgentImage bool
 
@@ -114,22 +116,23 @@ type Reconciler struct {
 // New returns a Reconciler.
 func New(opts Options) *Reconciler {
 	return &Reconciler{
-		clock:      opts.Clock,
-		client:     opts.Client,
-		live:       opts.Live,
-		machines:   opts.Machines,
-		capi:       opts.CAPI,
-		recorder:   opts.Recorder,
-		metrics:    opts.Metrics,
-		drainer:    opts.Drainer,
-		agents:     opts.Agents,
-		shard:      opts.Shard,
-		settings:   opts.Settings,
-		validation: opts.Validation,
-		creations:  newCreations(),
-		written:    newWritten(),
-		announced:  newAnnounced(),
-		armed:      newArmed(),
+		clock:       opts.Clock,
+		client:      opts.Client,
+		live:        opts.Live,
+		machines:    opts.Machines,
+		capi:        opts.CAPI,
+		recorder:    opts.Recorder,
+		metrics:     opts.Metrics,
+		drainer:     opts.Drainer,
+		agents:      opts.Agents,
+		shard:       opts.Shard,
+		settings:    opts.Settings,
+		validation:  opts.Validation,
+		maxOverride: opts.MaxOverride,
+		creations:   newCreations(),
+		written:     newWritten(),
+		announced:   newAnnounced(),
+		armed:       newArmed(),
 
 		installation: opts.Installation,
 		noAgentImage: opts.NoAgentImage,

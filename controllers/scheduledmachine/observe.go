@@ -133,7 +133,7 @@ func (r *Reconciler) observeObject(w *world) {
 	if len(invalid) > 0 {
 		o.Invalid = &lifecycle.Problem{Reason: v1alpha1.ScheduleInvalidReason, Message: firstErrors(invalid)}
 	} else {
-		w.schedule = parsed
+		w.schedule = parsed.WithMaxOverride(r.maxOverride)
 	}
 	o.GracefulShutdownTimeout = durationOr(sm.Spec.GracefulShutdownTimeout, defaultTimeout)
 	o.NodeDrainTimeout = durationOr(sm.Spec.NodeDrainTimeout, defaultTimeout)

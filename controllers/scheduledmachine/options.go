@@ -1,6 +1,8 @@
 package scheduledmachine
 
 import (
+	"time"
+
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,6 +36,9 @@ type Options struct {
 
 	Settings   lifecycle.Settings
 	Validation machine.ValidateOptions
+
+	// MaxOverride is how long before its end an override may count; 0 for any time.
+	MaxOverride time.Duration
 }
 
 // CAPI tells whether Cluster API is there.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -39,6 +40,16 @@ func (v *Variables) Number(name string, fallback int) int {
 // Flag returns the value of a variable that must be true or false.
 func (v *Variables) Flag(name string, fallback bool) bool {
 	return read(v, name, fallback, "true or false", strconv.ParseBool)
+}
+
+// Duration returns the value of a variable that must be a duration, such as 90s.
+func (v *Variables) Duration(name string, fallback time.Duration) time.Duration {
+	return read(v, name, fallback, "a duration such as 90s or 1h30m", time.ParseDuration)
+}
+
+// List returns the value of a variable as what stands between its commas.
+func (v *Variables) List(name string, fallback []string) []string {
+	return read(v, name, fallback, "a list", func(value string) ([]string, error) { return strings.Split(value, ","), nil })
 }
 
 // Seconds returns the value of a variable that must be a whole number of seconds, up to

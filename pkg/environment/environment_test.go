@@ -17,11 +17,13 @@ func variables(values map[string]string) *environment.Variables {
 func TestVariablesOverruleTheFallback(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	set := variables(map[string]string{"TEXT": "a b", "NUMBER": "-7", "FLAG": "false", "SECONDS": "90"})
+	set := variables(map[string]string{"TEXT": "a b", "NUMBER": "-7", "FLAG": "false", "SECONDS": "90", "DURATION": "1h30m", "LIST": "a,b"})
 	g.Expect(set.Text("TEXT", "other")).To(Equal("a b"))
 	g.Expect(set.Number("NUMBER", 1)).To(Equal(-7))
 	g.Expect(set.Flag("FLAG", true)).To(BeFalse())
 	g.Expect(set.Seconds("SECONDS", 1)).To(Equal(90 * time.Second))
+	g.Expect(set.Duration("DURATION", 1)).To(Equal(90 * time.Minute))
+	g.Expect(set.List("LIST", []string{"c"})).To(Equal([]string{"a", "b"}))
 	g.Expect(set.Err()).To(Succeed())
 }
 
@@ -33,6 +35,8 @@ func TestAnEmptyVariableIsNotSet(t *testing.T) {
 		g.Expect(unset.Number("A", 1)).To(Equal(1))
 		g.Expect(unset.Flag("A", true)).To(BeTrue())
 		g.Expect(unset.Seconds("A", 2)).To(Equal(2 * time.Second))
+		g.Expect(unset.Duration("A", time.Hour)).To(Equal(time.Hour))
+		g.Expect(unset.List("A", []string{"c"})).To(Equal([]string{"c"}))
 		g.Expect(unset.Err()).To(Succeed())
 	}
 }
@@ -40,14 +44,16 @@ func TestAnEmptyVariableIsNotSet(t *testing.T) {
 func TestEveryVariableThatCannotBeReadIsNamed(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	wrong := variables(map[string]string{"NUMBER": "1.5", "FLAG": "maybe", "SECONDS": "1m"})
+	wrong := variables(map[string]string{"NUMBER": "1.5", "FLAG": "maybe", "SECONDS": "1m", "DURATION": "5"})
 	wrong.Number("NUMBER", 1)
 	wrong.Flag("FLAG", true)
 	wrong.Seconds("SECONDS", 1)
+	wrong.Duration("DURATION", 1)
 	g.Expect(wrong.Err()).To(MatchError(And(
 		ContainSubstring(`environment variable NUMBER must be a number, not "1.5"`),
 		ContainSubstring(`environment variable FLAG must be true or false, not "maybe"`),
 		ContainSubstring(`environment variable SECONDS must be a number of seconds up to 86400, not "1m"`),
+		ContainSubstring(`environment variable DURATION must be a duration such as 90s or 1h30m, not "5"`),
 	)))
 }
 

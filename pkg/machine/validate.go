@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/validation"
@@ -49,6 +50,11 @@ type ValidateOptions struct {
 	// AllowNodeRestrictionLabels allows labels of node-restriction.kubernetes.io in
 	// machineTemplate.
 	AllowNodeRestrictionLabels bool
+
+	// MaxGracefulShutdownTimeout and MaxNodeDrainTimeout bound these two fields; none
+	// means v1alpha1.MaxDuration.
+	MaxGracefulShutdownTimeout time.Duration
+	MaxNodeDrainTimeout        time.Duration
 }
 
 // DefaultAllowedGroups are the API groups of Cluster API's providers.
@@ -68,8 +74,8 @@ func Validate(spec *v1alpha1.ScheduledMachineSpec, opts ValidateOptions, path *f
 	errs = append(errs, validateProviderObject(spec.InfrastructureSpec, opts, path.Child("infrastructureSpec"))...)
 	errs = append(errs, validateDistinct(spec, path)...)
 	errs = append(errs, validateTemplate(spec.MachineTemplate, opts, path.Child("machineTemplate"))...)
-	errs = append(errs, validateTimeout(spec.GracefulShutdownTimeout, path.Child("gracefulShutdownTimeout"))...)
-	errs = append(errs, validateTimeout(spec.NodeDrainTimeout, path.Child("nodeDrainTimeout"))...)
+	errs = append(errs, validateTimeout(spec.GracefulShutdownTimeout, opts.MaxGracefulShutdownTimeout, path.Child("gracefulShutdownTimeout"))...)
+	errs = append(errs, validateTimeout(spec.NodeDrainTimeout, opts.MaxNodeDrainTimeout, path.Child("nodeDrainTimeout"))...)
 	errs = append(errs, validatePriority(spec.Priority, path.Child("priority"))...)
 	return append(errs, validateKillIfCommands(spec.KillIfCommands, path.Child("killIfCommands"))...)
 }
@@ -181,12 +187,18 @@ func validateAnnotationValues(annotations map[string]string, path *field.Path) f
 	return errs
 }
 
-func validateTimeout(d v1alpha1.Duration, path *field.Path) field.ErrorList {
-	if d == "" {
-		return nil
+// validateTimeout judges an absent timeout by its default, as the API server fills it in.
+func validateTimeout(d v1alpha1.Duration, limit time.Duration, path *field.Path) field.ErrorList {
+	timeout := defaultTimeout
+	var err error
+	if d != "" {
+		timeout, err = d.Parse()
 	}
-	if _, err := d.Parse(); err != nil {
+	switch {
+	case err != nil:
 		return field.ErrorList{field.Invalid(path, bounded(string(d)), err.Error())}
+	case limit > 0 && timeout > limit:
+		return field.ErrorList{field.Invalid(path, bounded(string(d)), "must be at most "+limit.String())}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -139,6 +140,10 @@ func TestValidate(t *testing.T) {
 		"a default group that is not":     {func(*v1alpha1.ScheduledMachineSpec) {}, ValidateOptions{AllowedGroups: []string{"bootstrap.cluster.x-k8s.io"}}, "spec.infrastructureSpec.apiVersion: supported"},
 		"k0smotron's own group":           {infrastructure(func(o *v1alpha1.ProviderObject) { o.APIVersion = "k0smotron.io/v1beta1" }), ValidateOptions{}, ""},
 		"a version that is none":          {infrastructure(func(o *v1alpha1.ProviderObject) { o.APIVersion = "infrastructure.cluster.x-k8s.io/latest" }), ValidateOptions{}, "spec.infrastructureSpec.apiVersion: group and a version"},
+		"a shutdown as long as it may be": {func(s *v1alpha1.ScheduledMachineSpec) { s.GracefulShutdownTimeout = "60m" }, ValidateOptions{MaxGracefulShutdownTimeout: time.Hour}, ""},
+		"a shutdown that is too long":     {func(s *v1alpha1.ScheduledMachineSpec) { s.GracefulShutdownTimeout = "61m" }, ValidateOptions{MaxGracefulShutdownTimeout: time.Hour}, "spec.gracefulShutdownTimeout: at most 1h0m0s"},
+		"a drain that is too long":        {func(s *v1alpha1.ScheduledMachineSpec) { s.NodeDrainTimeout = "601s" }, ValidateOptions{MaxNodeDrainTimeout: 10 * time.Minute}, "spec.nodeDrainTimeout: at most 10m0s"},
+		"a default that is too long":      {func(s *v1alpha1.ScheduledMachineSpec) { s.NodeDrainTimeout = "" }, ValidateOptions{MaxNodeDrainTimeout: time.Minute}, "spec.nodeDrainTimeout: at most 1m0s"},
 		"too many slashes":                {infrastructure(func(o *v1alpha1.ProviderObject) { o.APIVersion = "a/b/v1" }), ValidateOptions{}, "spec.infrastructureSpec.apiVersion: group and a version"},
 		"a kind in lower case":            {infrastructure(func(o *v1alpha1.ProviderObject) { o.Kind = "remotemachine" }), ValidateOptions{}, "spec.infrastructureSpec.kind: capital"},
 		"a kind that is too long":         {infrastructure(func(o *v1alpha1.ProviderObject) { o.Kind = "K" + long }), ValidateOptions{}, "spec.infrastructureSpec.kind: 63"},

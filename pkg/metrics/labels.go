@@ -127,6 +127,33 @@ func evictionResults() []EvictionResult {
 	return []EvictionResult{EvictionAccepted, EvictionRefused, EvictionFailed}
 }
 
+// PolicyState is how an admission policy fares.
+type PolicyState string
+
+const (
+	// PolicyInstalled means that the policy and its binding are as they should be.
+	PolicyInstalled PolicyState = "installed"
+
+	// PolicyUnbound means that the policy has no binding, as is wanted.
+	PolicyUnbound PolicyState = "unbound"
+
+	// PolicyNewer means that a newer manager wrote it, which is left alone.
+	PolicyNewer PolicyState = "newer"
+
+	// PolicyForbidden means that the manager lacks a right to install it.
+	PolicyForbidden PolicyState = "forbidden"
+
+	// PolicyUnsupported means that the API server has no admission policies.
+	PolicyUnsupported PolicyState = "unsupported"
+
+	// PolicyFailed means that it is tried again.
+	PolicyFailed PolicyState = "failed"
+)
+
+func policyStates() []PolicyState {
+	return []PolicyState{PolicyInstalled, PolicyUnbound, PolicyNewer, PolicyForbidden, PolicyUnsupported, PolicyFailed}
+}
+
 // errorType is what kind of error it was, coarse enough for an alert.
 type errorType string
 

@@ -33,6 +33,7 @@ type Metrics struct {
 	scheduledTime            prometheus.Counter
 	clusterReachable         *prometheus.GaugeVec
 	clusterAPIReady          prometheus.Gauge
+	admissionPolicies        *prometheus.GaugeVec
 
 	spans *spans
 }
@@ -60,12 +61,13 @@ func New(registerer prometheus.Registerer) *Metrics {
 		scheduledTime:            counter("scheduled_seconds_total", "Time for which schedules were active, summed over all machines."),
 		clusterReachable:         gaugeVec("workload_cluster_reachable", "Whether there is a connection to the workload cluster: 1 or 0.", "namespace", "cluster"),
 		clusterAPIReady:          gauge("cluster_api_ready", "Whether the API server serves the version of Cluster API that is needed: 1 or 0."),
+		admissionPolicies:        gaugeVec("admission_policies", "How an admission policy fares: 1 for the state that it is in, 0 for all others.", "policy", "state"),
 		spans:                    newSpans(),
 	}
 	registerer.MustRegister(m.reconciliations, m.reconciliationDuration, m.scheduleEvaluations,
 		m.killSwitchActivations, m.emergencyReclaims, m.rapidReReclaims,
 		m.nodeDrains, m.nodeDrainDuration, m.podEvictions, m.finalizerCleanupTimeouts, m.errors, m.controllerInfo, m.isLeader,
-		m.transitionLag, m.machineJoin, m.uptime, m.scheduledTime, m.clusterReachable, m.clusterAPIReady)
+		m.transitionLag, m.machineJoin, m.uptime, m.scheduledTime, m.clusterReachable, m.clusterAPIReady, m.admissionPolicies)
 	m.startAtZero()
 	return m
 }
@@ -162,6 +164,13 @@ func (m *Metrics) SetLeader(leader bool) { m.isLeader.Set(truth(leader)) }
 // SetClusterAPIReady tells whether the API server serves the version of Cluster API
 // that is needed.
 func (m *Metrics) SetClusterAPIReady(ready bool) { m.clusterAPIReady.Set(truth(ready)) }
+
+// SetAdmissionPolicy tells how an admission policy fares. The policies are few and known.
+func (m *Metrics) SetAdmissionPolicy(policy string, state PolicyState) {
+	for _, each := range policyStates() {
+		m.admissionPolicies.WithLabelValues(policy, string(each)).Set(truth(each == state))
+	}
+}
 
 // TransitionActedUpon measures how long after its boundary a transition of a
 // schedule was acted upon. A clock that was set back counts as no lag.

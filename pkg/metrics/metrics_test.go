@@ -74,6 +74,7 @@ func TestNamesAndHelpAreCleanAndDocumented(t *testing.T) {
 	registry.MustRegister(NewMachines(func() (iter.Seq[v1alpha1.Phase], error) { return slices.Values([]v1alpha1.Phase{}), nil }))
 	m.SetControllerInfo("v1", "0")
 	m.SetClusterReachable(types.NamespacedName{Namespace: "a", Name: "b"}, true)
+	m.SetAdmissionPolicy("a", PolicyInstalled)
 	problems, err := promlint.New(strings.NewReader(scrape(t, registry))).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v, %v", problems, err)
@@ -94,6 +95,23 @@ func TestNamesAndHelpAreCleanAndDocumented(t *testing.T) {
 			t.Errorf("%s: %q", family.GetName(), family.GetHelp())
 		}
 	}
+}
+
+func TestAnAdmissionPolicyIsInOneState(t *testing.T) {
+	t.Parallel()
+	m, registry := newTestMetrics(t)
+	m.SetAdmissionPolicy("five-spot-crd-guard", PolicyForbidden)
+	m.SetAdmissionPolicy("five-spot-crd-guard", PolicyInstalled)
+	expect(t, registry, `
+# HELP fivespot_admission_policies How an admission policy fares: 1 for the state that it is in, 0 for all others.
+# TYPE fivespot_admission_policies gauge
+fivespot_admission_policies{policy="five-spot-crd-guard",state="failed"} 0
+fivespot_admission_policies{policy="five-spot-crd-guard",state="forbidden"} 0
+fivespot_admission_policies{policy="five-spot-crd-guard",state="installed"} 1
+fivespot_admission_policies{policy="five-spot-crd-guard",state="newer"} 0
+fivespot_admission_policies{policy="five-spot-crd-guard",state="unbound"} 0
+fivespot_admission_policies{policy="five-spot-crd-guard",state="unsupported"} 0
+`, "fivespot_admission_policies")
 }
 
 func TestASecondRegistrationPanics(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/finos/five-spot/api/v1alpha1"
 )
 
-var randomObjects = flag.Int("random-objects", 2000, "how many random objects the CRD and the program judge")
+var randomObjects = flag.Int("random-objects", 2000, "how many random objects the layers judge")
 
 // words are what a random object is made of, beside what the rows are made of.
 var words = []string{
@@ -23,6 +23,10 @@ var words = []string{
 	"00:00", "24:00", "23:59", "2026-02-28", "2026-02-29", "0000-01-01", "9999-12-31", "UTC", "Local", "Asia/Tokyo", "utc", "A/../UTC",
 	"2026-12-24T18:00:00Z", "2026-12-24t18:00:00z", "2026-12-24T18:00:00.5+23:59", "2026-12-24T24:00:00Z", "1000-01-01T00:00:00+14:00",
 	"Active", "Inactive", "NoSchedule", "a/b", "a..b", "..", ".a", "a.b/c", "kubernetes.io/x", "k0smotron.io/v1", "k0smotron.io/v1beta1", "v1", "K",
+	"a.kubernetes.io/x", "akubernetes.io/x", "topology.kubernetes.io/zone", "a.topology.kubernetes.io/x", "node-role.kubernetes.io/worker", "a.node-role.kubernetes.io/x",
+	"node-role.kubernetes.io/Master", "node-role.kubernetes.io/etcd", "node-role.kubernetes.io/control-plane", "node.cluster.x-k8s.io/x", "a.node.cluster.x-k8s.io/x",
+	"node-restriction.kubernetes.io/x", "a.node-restriction.kubernetes.io/x", "cluster.x-k8s.io/x", "5spot.finos.org/scheduled-by", "5spot.finos.org/x", "a.k8s.io/x",
+	"node.kubernetes.io/x", "apps/v1", "a.k0smotron.io/v1", "infrastructure.cluster.x-k8s.io/v1", "kubernetes.io/a/b", "k8s.io/", "/k8s.io", "Kubernetes.io/x",
 	strings.Repeat("a", 63), strings.Repeat("a", 64), strings.Repeat("a", 253), strings.Repeat("a", 254), dns(253) + "/k", dns(254) + "/k",
 }
 
@@ -106,8 +110,8 @@ const full = `{spec: {schedule: {daysOfWeek: null, hoursOfDay: null, timezone: E
 	priority: 80, gracefulShutdownTimeout: 15m, nodeDrainTimeout: 10m, killSwitch: false,
 	nodeTaints: [{key: example.com/dedicated, value: batch, effect: NoSchedule}], killIfCommands: [idea, /usr/bin/matlab]}}`
 
-// FuzzSchemaAndProgramAgree compares the verdict of the CRD with that of the program.
-func FuzzSchemaAndProgramAgree(f *testing.F) {
+// FuzzTheLayersAgree compares the verdicts of the CRD, the policies and the program.
+func FuzzTheLayersAgree(f *testing.F) {
 	// With the coverage of an API server's libraries the fuzzer is slow: it gets a part
 	// of the table to begin with. The test below begins with all of it.
 	for i, document := range seeds(f) {
@@ -131,7 +135,7 @@ func FuzzSchemaAndProgramAgree(f *testing.F) {
 
 // Every object of the table, changed here and there, is judged alike; without a
 // fuzzer this sees many more objects in the same time.
-func TestSchemaAndProgramAgreeOnRandomObjects(t *testing.T) {
+func TestTheLayersAgreeOnRandomObjects(t *testing.T) {
 	t.Parallel()
 	documents := seeds(t)
 	for seed := range *randomObjects {
@@ -177,7 +181,7 @@ func mutated(tb testing.TB, object map[string]any, seed uint64, text string) map
 	return decoded(tb, encoded(tb, object))
 }
 
-// compare holds the two verdicts on an object against each other.
+// compare holds the verdicts on an object against each other.
 func compare(t *testing.T, object map[string]any) {
 	t.Helper()
 	s := schemasOf(t, object)
@@ -185,10 +189,17 @@ func compare(t *testing.T, object map[string]any) {
 	refused := s.validate(t, stored, nil)
 	if len(refused) == 0 {
 		mustDecode(t, stored)
-		for _, c := range byProgram(stored) {
+		refused, behind := byProgram(stored), byPolicy(t, stored, nil)
+		for _, c := range refused {
 			if !explains(crd, c) {
 				t.Errorf("the CRD accepts what the program refuses with %s:\n%s", quoted([]complaint{c}), encoded(t, stored))
 			}
+			if len(behind) == 0 && !explains(policy, c) {
+				t.Errorf("the policies accept what the program refuses with %s:\n%s", quoted([]complaint{c}), encoded(t, stored))
+			}
+		}
+		if len(refused) == 0 && len(behind) > 0 {
+			t.Errorf("the program accepts what the policies refuse with %s:\n%s", quoted(behind), encoded(t, stored))
 		}
 		return
 	}

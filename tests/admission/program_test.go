@@ -71,14 +71,14 @@ func TestDifferencesHaveTheirReasons(t *testing.T) {
 			used[r.blind] = true
 			object, before := r.objects(t, base)
 			found := byProgram(object)
-			if r.blind.layer == program {
+			if r.blind.blinds(program) {
 				found = bySchema(t, object, before)
 			}
 			if len(found) == 0 {
 				t.Errorf("%s: no layer refuses it", sentence)
 			}
 			for _, c := range found {
-				if !explains(r.blind.layer, c) {
+				if !explains(r.blind.layers[0], c) {
 					t.Errorf("%s: %q is not among the known differences", sentence, quoted([]complaint{c}))
 				}
 			}

@@ -59,6 +59,7 @@ var providerRows = map[string]row{
 	"a group of 254 characters is refused":             {change: infrastructure(`apiVersion: ` + strings.Repeat("a", 254) + `/v1`), wrong: "spec.infrastructureSpec.apiVersion"},
 	"roles of the cluster are refused":                 {change: infrastructure(`apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole`), wrong: "spec.infrastructureSpec.apiVersion", blind: apiGroups},
 	"a subdomain of an allowed group is refused":       {change: infrastructure(`apiVersion: evil.infrastructure.cluster.x-k8s.io/v1`), wrong: "spec.infrastructureSpec.apiVersion", blind: apiGroups},
+	"a group that begins like an allowed one":          {change: infrastructure(`apiVersion: k0smotron.io.example.com/v1`), wrong: "spec.infrastructureSpec.apiVersion", blind: apiGroups},
 	"a bootstrap config of a foreign group is refused": {change: `{spec: {bootstrapSpec: {apiVersion: apps/v1, kind: DaemonSet}}}`, wrong: "spec.bootstrapSpec.apiVersion", blind: apiGroups},
 	"no kind is refused":                               {change: infrastructure(`kind: null`), wrong: "spec.infrastructureSpec.kind"},
 	"an empty kind is refused":                         {change: infrastructure(`kind: ""`), wrong: "spec.infrastructureSpec.kind"},

@@ -9,43 +9,69 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/tests/testenv"
 )
 
-// server is a real API server with the CRDs; nil in short mode.
-var server struct {
+// apiServer is a real API server with the CRDs.
+type apiServer struct {
 	*testenv.ControlPlane
 	client     client.Client
 	kubeconfig string
 }
 
+// server has the CRDs alone, guarded the policies too, which a manager without flags
+// installs there, and unguarded those that managers install in the tests about that.
+// There is none in short mode.
+var server, guarded, unguarded apiServer
+
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(testenv.RunSuite(m, startServer, func() error { return server.Stop() })) //nolint:gocritic // There is no server yet.
+	ctrl.SetLogger(logr.Discard())
+	os.Exit(testenv.RunSuite(m, startServers, stopServers))
 }
 
-// startServer starts it unless nothing that runs needs it.
-func startServer(ctx context.Context) (err error) {
+// startServers starts them unless nothing that runs needs them.
+func startServers(ctx context.Context) error {
 	if testing.Short() || flag.Lookup("test.fuzz").Value.String() != "" || flag.Lookup("test.fuzzworker").Value.String() == "true" {
 		return nil
 	}
-	if server.ControlPlane, err = testenv.Start(ctx, testenv.ControlPlaneOptions{Name: "admission", Log: os.Stderr}); err != nil {
+	if err := server.start(ctx, testenv.ControlPlaneOptions{Name: "admission"}); err != nil {
 		return err
 	}
-	if err := testenv.InstallCRDs(ctx, server.Config); err != nil {
+	if err := guarded.start(ctx, testenv.ControlPlaneOptions{Name: "admission-guarded", AuditLog: true}); err != nil {
+		return err
+	}
+	if err := unguarded.start(ctx, testenv.ControlPlaneOptions{Name: "admission-unguarded", Controllers: true}); err != nil {
+		return err
+	}
+	return guard(ctx)
+}
+
+func stopServers() error {
+	return errors.Join(server.Stop(), guarded.Stop(), unguarded.Stop())
+}
+
+func (s *apiServer) start(ctx context.Context, options testenv.ControlPlaneOptions) (err error) {
+	options.Log = os.Stderr
+	if s.ControlPlane, err = testenv.Start(ctx, options); err != nil {
+		return err
+	}
+	if err := testenv.InstallCRDs(ctx, s.Config); err != nil {
 		return err
 	}
 	// The rows are thousands of requests in no time.
-	server.Config.QPS, server.Config.Burst = 500, 1000
-	if server.client, err = client.New(server.Config, client.Options{Scheme: testenv.NewScheme()}); err != nil {
+	s.Config.QPS, s.Config.Burst = 500, 1000
+	if s.client, err = client.New(s.Config, client.Options{Scheme: testenv.NewScheme()}); err != nil {
 		return err
 	}
-	server.kubeconfig, err = server.WriteKubeconfig(server.Config, "admin")
+	s.kubeconfig, err = s.WriteKubeconfig(s.Config, "admin")
 	return err
 }
 
@@ -56,27 +82,32 @@ func needServer(t *testing.T) {
 	}
 }
 
-// byServer judges an object with a request that changes nothing.
+// byServer judges an object with a request that changes nothing, by the CRD alone.
 func byServer(t *testing.T, object, before map[string]any) []complaint {
+	t.Helper()
+	return server.judge(t, object, before)
+}
+
+func (s *apiServer) judge(t *testing.T, object, before map[string]any) []complaint {
 	t.Helper()
 	obj := &unstructured.Unstructured{Object: object}
 	if before == nil {
-		return answered(server.client.Create(t.Context(), obj, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict)))
+		return answered(s.client.Create(t.Context(), obj, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict)))
 	}
 	old := &unstructured.Unstructured{Object: before}
 	name := strings.ToLower(filepath.Base(strings.ReplaceAll(t.Name(), "_", "-")))
 	old.SetName(name)
 	obj.SetName(name)
-	if err := server.client.Create(t.Context(), old); err != nil {
+	if err := s.client.Create(t.Context(), old); err != nil {
 		t.Fatalf("the object before: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := server.client.Delete(context.WithoutCancel(t.Context()), old); err != nil {
+		if err := s.client.Delete(context.WithoutCancel(t.Context()), old); err != nil {
 			t.Errorf("delete: %v", err)
 		}
 	})
 	obj.SetResourceVersion(old.GetResourceVersion())
-	return answered(server.client.Update(t.Context(), obj, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict)))
+	return answered(s.client.Update(t.Context(), obj, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict)))
 }
 
 // answered are the complaints in an answer of the API server.
@@ -90,21 +121,27 @@ func answered(err error) []complaint {
 	}
 	var list []complaint
 	for _, cause := range status.Status().Details.Causes {
+		if strings.HasPrefix(cause.Message, "ValidatingAdmissionPolicy ") {
+			list = append(list, policyComplaint(cause.Message))
+			continue
+		}
 		list = append(list, complaint{field: cause.Field, text: cause.Message})
 	}
 	return list
 }
 
-func TestTheServerAgreesWithTheTable(t *testing.T) {
+func TestTheServersAgreeWithTheTable(t *testing.T) {
 	t.Parallel()
 	needServer(t)
-	for base, sentences := range rows() {
-		for sentence, r := range sentences {
-			t.Run(sentence, func(t *testing.T) {
-				t.Parallel()
-				object, before := r.objects(t, base)
-				r.check(t, crd, byServer(t, object, before))
-			})
+	for by, s := range map[layer]*apiServer{crd: &server, policy: &guarded} {
+		for base, sentences := range rows() {
+			for sentence, r := range sentences {
+				t.Run(string(by)+" "+sentence, func(t *testing.T) {
+					t.Parallel()
+					object, before := r.objects(t, base)
+					r.check(t, by, s.judge(t, object, before))
+				})
+			}
 		}
 	}
 }

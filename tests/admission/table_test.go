@@ -1,6 +1,6 @@
 // Package admission says of every field of the two resources what is accepted and
-// what is refused, in one table, and holds each layer that judges an object to it:
-// the CRD and the program's own validation.
+// what is refused, in one table, and holds each layer that judges an object to it: the
+// CRD, the admission policies behind it, and the program's own validation.
 package admission_test
 
 import (
@@ -21,6 +21,9 @@ type layer string
 const (
 	// crd is the schema of the CRD with its CEL rules.
 	crd layer = "CRD"
+
+	// policy is the CRD together with the admission policies.
+	policy layer = "policy"
 
 	// program is what the controller validates, whatever admission let through.
 	program layer = "program"
@@ -45,7 +48,7 @@ type row struct {
 	// says is a part of what the complaint has to say.
 	says string
 
-	// blind is why one of the layers accepts it nevertheless.
+	// blind is why some of the layers accept it nevertheless.
 	blind *difference
 }
 
@@ -117,20 +120,29 @@ func (r row) objects(tb testing.TB, base string) (object, before map[string]any)
 
 func patched(tb testing.TB, base, change string) map[string]any {
 	tb.Helper()
+	object, err := patchedObject(base, change)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return object
+}
+
+func patchedObject(base, change string) (map[string]any, error) {
 	document, err := yaml.YAMLToJSONStrict([]byte(base))
 	if err != nil {
-		tb.Fatalf("the object: %v", err)
+		return nil, fmt.Errorf("the object: %w", err)
 	}
 	if change != "" {
 		patch, err := yaml.YAMLToJSONStrict([]byte(change))
 		if err != nil {
-			tb.Fatalf("the change: %v", err)
+			return nil, fmt.Errorf("the change: %w", err)
 		}
 		if document, err = jsonpatch.MergePatch(document, patch); err != nil {
-			tb.Fatalf("the change: %v", err)
+			return nil, fmt.Errorf("the change: %w", err)
 		}
 	}
-	return decoded(tb, document)
+	object := map[string]any{}
+	return object, utiljson.Unmarshal(document, &object)
 }
 
 func decoded(tb testing.TB, document []byte) map[string]any {
@@ -222,7 +234,7 @@ func (c complaint) names(field string) bool {
 func (r row) check(t *testing.T, by layer, complaints []complaint) {
 	t.Helper()
 	switch {
-	case r.wrong == "" || r.blind != nil && r.blind.layer == by:
+	case r.wrong == "" || r.blind.blinds(by):
 		if len(complaints) > 0 {
 			t.Errorf("refused: %s", quoted(complaints))
 		}

@@ -21,6 +21,7 @@ func arguments() []string {
 	return []string{
 		"--metrics-port=0", "--health-port=0", "--enable-leader-election=false",
 		"--join-timeout=8760h", "--finalizer-timeout=24h", "--force-finalizer-on-timeout=false",
+		"--manage-admission-policy=false",
 	}
 }
 

@@ -116,7 +116,7 @@ type replica struct {
 
 func startReplica(ctx context.Context, namespace string, clock *clocktesting.FakeClock) *replica {
 	GinkgoHelper()
-	opts, err := controllers.ParseOptions([]string{"--metrics-port=0", "--health-port=0"}, func(string) (string, bool) { return "", false })
+	opts, err := controllers.ParseOptions([]string{"--metrics-port=0", "--health-port=0", "--manage-admission-policy=false"}, func(string) (string, bool) { return "", false })
 	Expect(err).NotTo(HaveOccurred())
 	opts.Clock, opts.Registry = clock, prometheus.NewRegistry()
 	opts.LeaseNamespace = namespace

@@ -43,6 +43,8 @@ func resumeOperator(ctx context.Context, clock *clocktesting.FakeClock, adjust .
 		"--metrics-port=0", "--health-port=0", "--enable-leader-election=false",
 		// Machines are stamped by the API server, whose time lies long before the clock's.
 		"--join-timeout=876000h",
+		// There is one API server for all specs: those about the policies turn it on.
+		"--manage-admission-policy=false",
 	}, func(string) (string, bool) { return "", false })
 	Expect(err).NotTo(HaveOccurred())
 	for _, a := range adjust {

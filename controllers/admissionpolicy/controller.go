@@ -1,0 +1,263 @@
+// Package admissionpolicy keeps the admission policies of the management cluster as they
+// are meant. The leader of the first instance alone does so, for all. A manager that stops
+// removes nothing: it cannot tell an uninstall from a restart.
+package admissionpolicy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/controllers/fairqueue"
+	"github.com/finos/five-spot/pkg/admission"
+	"github.com/finos/five-spot/pkg/metrics"
+	"github.com/finos/five-spot/pkg/operand"
+)
+
+const (
+	controllerName = "admissionpolicy"
+
+	// checkAfter is when to look at what a watch may have missed that failed, such as where
+	// the right to watch is missing. Nothing else is polled.
+	checkAfter = 5 * time.Minute
+
+	// retryAfter is when to try again what somebody has to make possible.
+	retryAfter = time.Minute
+
+	// goneCheck is when to look again for what is being deleted.
+	goneCheck = time.Second
+
+	// passTimeout bounds the requests of one pass.
+	passTimeout = 30 * time.Second
+
+	owner = client.FieldOwner(v1alpha1.FieldManager)
+)
+
+// everything is the one request: all policies are looked at in one pass.
+var everything = reconcile.Request{NamespacedName: client.ObjectKey{Name: "admission-policies"}}
+
+// crdKind and crdName are what owns the policies, so that they go with it.
+var (
+	crdKind = schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}
+	crdName = "scheduledmachines." + v1alpha1.GroupVersion.Group
+)
+
+// Options are what a Reconciler needs.
+type Options struct {
+	// Clock tells when to look again.
+	Clock clock.WithTicker
+
+	// Config is how to reach the API server for watches.
+	Config *rest.Config
+
+	// Client writes, and Live reads from the API server.
+	Client client.Client
+	Live   client.Reader
+
+	// Policies are what is wanted.
+	Policies []admission.Policy
+
+	// Version is that of this manager, in the form of semantic versioning.
+	Version string
+
+	// Report is told of the state of each policy after each pass, with a message for people.
+	Report func(ctx context.Context, policy string, state metrics.PolicyState, message string)
+}
+
+// The names are those of pkg/admission. A watch that selects one name fits into a right
+// that is limited to it, and so does creating by server-side apply:
+//
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,resourceNames=five-spot-crd-guard;five-spot-machine-create;five-spot-scheduledmachines,verbs=get;list;watch;create;patch
+//
+// With --require-machine-create=false:
+//
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicybindings,resourceNames=five-spot-machine-create,verbs=delete
+//
+// The UID of the owner:
+//
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=scheduledmachines.5spot.finos.org,verbs=get
+
+// Reconciler keeps the policies.
+type Reconciler struct {
+	opts    Options
+	version operand.Version
+}
+
+// New returns a Reconciler.
+func New(opts Options) *Reconciler {
+	return &Reconciler{opts: opts, version: operand.ParseVersion(opts.Version)}
+}
+
+// SetupWithManager adds the controller.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	watches, err := r.watches()
+	if err != nil {
+		return err
+	}
+	err = ctrl.NewControllerManagedBy(mgr).
+		Named(controllerName).
+		WatchesRawSource(source.Func(watches)).
+		WithOptions(controller.Options{
+			ReconciliationTimeout: passTimeout,
+			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+				return fairqueue.NewWithClock(r.opts.Clock, name, limiter)
+			},
+		}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("failed to set up the controller of the admission policies: %w", err)
+	}
+	return nil
+}
+
+// Reconcile makes one pass over all policies.
+func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	var result ctrl.Result
+	var errs []error
+	for i := range r.opts.Policies {
+		wanted := &r.opts.Policies[i]
+		changed, err := r.keep(ctx, wanted)
+		if changed {
+			ctrl.LoggerFrom(ctx).Info("Installed an admission policy, or repaired it", "policy", wanted.Name)
+		}
+		if apierrors.IsConflict(err) {
+			// Somebody else wrote first: it is looked at again.
+			errs = append(errs, err)
+			continue
+		}
+		state, message := stateOf(wanted, err)
+		switch state {
+		case metrics.PolicyFailed:
+			if errors.Is(err, operand.ErrBeingDeleted) {
+				result.RequeueAfter = sooner(result.RequeueAfter, goneCheck)
+			} else {
+				errs = append(errs, err)
+			}
+		case metrics.PolicyForbidden, metrics.PolicyUnsupported:
+			result.RequeueAfter = sooner(result.RequeueAfter, retryAfter)
+		case metrics.PolicyInstalled, metrics.PolicyUnbound, metrics.PolicyNewer:
+		}
+		r.opts.Report(ctx, wanted.Name, state, message)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return ctrl.Result{}, fmt.Errorf("failed to install the admission policies: %w", err)
+	}
+	return result, nil
+}
+
+// sooner is the shorter of two delays, of which the first may be none.
+func sooner(after, other time.Duration) time.Duration {
+	if after == 0 {
+		return other
+	}
+	return min(after, other)
+}
+
+var errUnsupported = errors.New("the API server has no admission policies (ValidatingAdmissionPolicy v1), which came with Kubernetes 1.30")
+
+// stateOf is how a policy fares after a pass over it that ended with err.
+func stateOf(wanted *admission.Policy, err error) (state metrics.PolicyState, message string) {
+	switch {
+	case err == nil && wanted.Unbound:
+		return metrics.PolicyUnbound, fmt.Sprintf("The admission policy %s is installed without its binding, as is wanted: it enforces nothing", wanted.Name)
+	case err == nil:
+		return metrics.PolicyInstalled, fmt.Sprintf("The admission policy %s and its binding are installed", wanted.Name)
+	case errors.Is(err, operand.ErrNewerInstalled):
+		return metrics.PolicyNewer, fmt.Sprintf("The admission policy %s is left alone: %s", wanted.Name, err)
+	case errors.Is(err, errUnsupported), meta.IsNoMatchError(err):
+		return metrics.PolicyUnsupported, fmt.Sprintf("The admission policy %s cannot be installed: %s", wanted.Name, errUnsupported)
+	case apierrors.IsForbidden(err):
+		return metrics.PolicyForbidden, fmt.Sprintf("The admission policy %s cannot be installed: the manager lacks a right: %.512s", wanted.Name, err)
+	default:
+		return metrics.PolicyFailed, fmt.Sprintf("The admission policy %s is not as it should be: %.512s", wanted.Name, err)
+	}
+}
+
+// keep makes one policy and its binding as they should be. Both have to be: a binding
+// without its policy enforces nothing, nor does a policy without binding.
+func (r *Reconciler) keep(ctx context.Context, wanted *admission.Policy) (changed bool, err error) {
+	served, err := operand.Serves(r.opts.Client, admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingAdmissionPolicy"))
+	if err != nil {
+		return false, err
+	}
+	if !served {
+		return false, errUnsupported
+	}
+	changed, err = r.ensure(ctx, wanted.Policy)
+	if err != nil {
+		return changed, err
+	}
+	act := r.ensure
+	if wanted.Unbound {
+		act = r.remove
+	}
+	wrote, err := act(ctx, wanted.Binding)
+	return changed || wrote, err
+}
+
+func (r *Reconciler) ensure(ctx context.Context, rendered *unstructured.Unstructured) (changed bool, err error) {
+	live, err := r.look(ctx, rendered)
+	if err != nil {
+		return false, err
+	}
+	wanted := rendered.DeepCopy()
+	operand.Stamp(wanted, r.opts.Version)
+	owners, err := r.ownersOf(ctx, live)
+	if err != nil {
+		return false, err
+	}
+	wanted.SetOwnerReferences(owners)
+	return operand.Ensure(ctx, r.opts.Client, live, wanted, owner)
+}
+
+func (r *Reconciler) remove(ctx context.Context, rendered *unstructured.Unstructured) (changed bool, err error) {
+	live, err := r.look(ctx, rendered)
+	if err != nil || live == nil {
+		return false, err
+	}
+	return true, operand.Remove(ctx, r.opts.Client, live)
+}
+
+// look reads what is there, and whether it may be written.
+func (r *Reconciler) look(ctx context.Context, rendered *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	live, err := operand.Read(ctx, r.opts.Live, rendered)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.version.MayWrite(live); err != nil {
+		return nil, fmt.Errorf("%s %w", operand.Name(live), err)
+	}
+	return live, nil
+}
+
+// ownersOf are the owners that an object is to have: of a new one our CRD, so that it is
+// collected with that. One that is there keeps those that it has, since to change them
+// takes the right to delete it where OwnerReferencesPermissionEnforcement is on.
+func (r *Reconciler) ownersOf(ctx context.Context, live *unstructured.Unstructured) ([]metav1.OwnerReference, error) {
+	if live != nil {
+		return live.GetOwnerReferences(), nil
+	}
+	crd := &metav1.PartialObjectMetadata{}
+	crd.SetGroupVersionKind(crdKind)
+	if err := r.opts.Live.Get(ctx, client.ObjectKey{Name: crdName}, crd); err != nil {
+		return nil, fmt.Errorf("failed to get CustomResourceDefinition %s: %w", crdName, err)
+	}
+	return []metav1.OwnerReference{{APIVersion: crdKind.GroupVersion().String(), Kind: crdKind.Kind, Name: crd.Name, UID: crd.UID}}, nil
+}
