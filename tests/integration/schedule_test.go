@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/controllers"
 	"github.com/finos/five-spot/tests/testenv"
 )
 
@@ -175,6 +176,23 @@ var _ = Describe("The schedule", func() {
 		operator.jumpTo(at(0, 12, 0))
 		joined(ctx, sm)
 		expectCondition(ctx, sm, v1alpha1.ScheduledCondition, "True/WindowOpen")
+	})
+
+	It("is not overridden for longer than the manager allows", func(ctx context.Context) {
+		operator := startOperator(ctx, at(0, 10, 0), func(opts *controllers.Options) { opts.Admission.MaxOverride = 24 * time.Hour })
+		sm := apply(ctx, newNamespace(ctx), businessHours)
+		joined(ctx, sm)
+		change(ctx, sm, `{"spec":{"schedule":{"override":{"state":"Active","until":"2037-11-25T03:00:00Z"}}}}`)
+		expectCondition(ctx, sm, v1alpha1.ScheduleValidCondition, "True/OverrideBounded")
+		operator.jumpTo(at(0, 18, 0))
+		expectPhase(ctx, sm, v1alpha1.PhaseInactive)
+
+		operator.jumpTo(at(1, 3, 0))
+		joined(ctx, sm)
+		expectCondition(ctx, sm, v1alpha1.ScheduledCondition, "True/Override")
+		expectCondition(ctx, sm, v1alpha1.ScheduleValidCondition, "True/Valid")
+		operator.jumpTo(at(2, 3, 0))
+		expectPhase(ctx, sm, v1alpha1.PhaseInactive)
 	})
 
 	It("may be changed while the machine runs", func(ctx context.Context) {
