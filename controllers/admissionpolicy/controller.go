@@ -4,6 +4,7 @@
 package admissionpolicy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -191,7 +192,8 @@ func stateOf(wanted *admission.Policy, err error) (state metrics.PolicyState, me
 }
 
 // keep makes one policy and its binding as they should be. Both have to be: a binding
-// without its policy enforces nothing, nor does a policy without binding.
+// without its policy enforces nothing, nor does a policy without binding. So a binding
+// that is missing is also made for a policy of a newer manager.
 func (r *Reconciler) keep(ctx context.Context, wanted *admission.Policy) (changed bool, err error) {
 	served, err := operand.Serves(r.opts.Client, admissionregistrationv1.SchemeGroupVersion.WithKind("ValidatingAdmissionPolicy"))
 	if err != nil {
@@ -201,15 +203,15 @@ func (r *Reconciler) keep(ctx context.Context, wanted *admission.Policy) (change
 		return false, errUnsupported
 	}
 	changed, err = r.ensure(ctx, wanted.Policy)
-	if err != nil {
+	if err != nil && !errors.Is(err, operand.ErrNewerInstalled) {
 		return changed, err
 	}
 	act := r.ensure
 	if wanted.Unbound {
 		act = r.remove
 	}
-	wrote, err := act(ctx, wanted.Binding)
-	return changed || wrote, err
+	wrote, bindingErr := act(ctx, wanted.Binding)
+	return changed || wrote, cmp.Or(bindingErr, err)
 }
 
 func (r *Reconciler) ensure(ctx context.Context, rendered *unstructured.Unstructured) (changed bool, err error) {

@@ -201,6 +201,8 @@ func TestAPolicyOfANewerManagerIsLeftAlone(t *testing.T) {
 	i.Eventually(older.states).Should(Equal(all("newer")))
 	i.asIs(bindingKind, admission.MachineCreate, types.MergePatchType, `{"metadata": {"labels": {"a": "b"}}}`)
 	i.Consistently(i.specs).Should(Equal(installed))
+	i.Expect(i.server.client.Delete(t.Context(), i.get(bindingKind, admission.ScheduledMachines))).To(Succeed())
+	i.Eventually(i.specs).Should(Equal(installed), "a policy without binding is none")
 	i.end(older)
 
 	next := i.run("v1.11.0")
