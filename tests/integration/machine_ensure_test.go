@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -85,22 +86,8 @@ func (w *objectsWorld) client(t *testing.T, config *rest.Config) client.WithWatc
 
 // irregularKind is a provider's kind whose plural nobody would guess.
 func irregularKind() *apiextensionsv1.CustomResourceDefinition {
-	preserve := true
-	return &apiextensionsv1.CustomResourceDefinition{
-		ObjectMeta: metav1.ObjectMeta{
-			Name:   "hostproxen.infrastructure.cluster.x-k8s.io",
-			Labels: map[string]string{"cluster.x-k8s.io/v1beta2": "v1beta2"},
-		},
-		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
-			Group: "infrastructure.cluster.x-k8s.io",
-			Scope: apiextensionsv1.NamespaceScoped,
-			Names: apiextensionsv1.CustomResourceDefinitionNames{Kind: "HostProxy", ListKind: "HostProxyList", Plural: "hostproxen", Singular: "hostproxy"},
-			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
-				Name: "v1beta2", Served: true, Storage: true,
-				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: &preserve}},
-			}},
-		},
-	}
+	kind := schema.GroupVersionKind{Group: "infrastructure.cluster.x-k8s.io", Version: "v1beta2", Kind: "HostProxy"}
+	return testenv.MinimalCRD(kind, "hostproxen", apiextensionsv1.NamespaceScoped)
 }
 
 // scheduledMachine creates one, in a namespace of its own.

@@ -3,7 +3,6 @@ package integration_test
 import (
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -286,23 +285,7 @@ func eventsOf(ctx context.Context, sm *v1alpha1.ScheduledMachine) ([]eventsv1.Ev
 // admissionv1.Delete there has to be a Machine desk-7.
 func refuseMachines(ctx context.Context, namespace string, operation admissionv1.OperationType) (allow func()) {
 	GinkgoHelper()
-	metadata := metav1.ObjectMeta{Name: "refuse-" + strings.ToLower(string(operation)) + "-" + namespace}
-	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metadata, Spec: admissionv1.ValidatingAdmissionPolicySpec{
-		FailurePolicy: new(admissionv1.Fail),
-		MatchConstraints: &admissionv1.MatchResources{
-			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
-			ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-				Operations: []admissionv1.OperationType{operation},
-				Rule: admissionv1.Rule{
-					APIGroups: []string{clusterv1.GroupVersion.Group}, APIVersions: []string{"*"}, Resources: []string{"machines"},
-				},
-			}}},
-		},
-		Validations: []admissionv1.Validation{{Expression: "false", Message: "not now"}},
-	}}
-	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metadata, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
-		PolicyName: metadata.Name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
-	}}
+	policy, binding := testenv.RefusedMachines(namespace, operation)
 	Expect(world.Client.Create(ctx, policy)).To(Succeed())
 	Expect(world.Client.Create(ctx, binding)).To(Succeed())
 	refused := func() bool { return apierrors.IsInvalid(tryOnMachine(ctx, namespace, operation)) }

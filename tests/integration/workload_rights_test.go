@@ -6,11 +6,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -68,16 +66,14 @@ func grantOnly(ctx context.Context, namespace string, rules []rbacv1.PolicyRule)
 		Expect(world.WorkloadClient.Delete(ctx, binding)).To(Succeed())
 		Expect(world.WorkloadClient.Delete(ctx, role)).To(Succeed())
 	}, NodeTimeout(soon))
-	token := &authenticationv1.TokenRequest{}
-	Expect(world.WorkloadClient.SubResource("token").Create(ctx, account, token)).To(Succeed())
 
 	// It leads through the same proxy as the one with all rights.
 	generated := &corev1.Secret{}
 	Expect(world.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: clusterName + "-kubeconfig"}, generated)).To(Succeed())
 	config, err := clientcmd.RESTConfigFromKubeConfig(generated.Data["value"])
 	Expect(err).NotTo(HaveOccurred())
-	access := rest.AnonymousClientConfig(config)
-	access.BearerToken = token.Status.Token
+	access, err := testenv.ServiceAccountConfig(ctx, world.WorkloadClient, config, client.ObjectKeyFromObject(account))
+	Expect(err).NotTo(HaveOccurred())
 	content, err := testenv.Kubeconfig(access, clusterName)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(world.Client.Create(ctx, &corev1.Secret{

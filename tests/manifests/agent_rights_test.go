@@ -12,7 +12,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -22,6 +22,7 @@ import (
 	"github.com/finos/five-spot/pkg/nodemark"
 	"github.com/finos/five-spot/pkg/reclaim"
 	"github.com/finos/five-spot/pkg/reclaim/provision"
+	"github.com/finos/five-spot/tests/rights"
 	"github.com/finos/five-spot/tests/testenv"
 )
 
@@ -32,14 +33,14 @@ const (
 	// withoutAgent is one that may only drain and taint.
 	withoutAgent = "five-spot-without-the-agents-rights"
 
-	// clearRight is not the right to any request: the agent's policy asks for it.
-	clearRight = "update reclaimrequests"
-
 	// enforcement is more than it takes until a policy is in force.
 	enforcement = time.Minute
 
 	agentNamespace = provision.DefaultNamespace
 )
+
+// clearRight is not the right to any request: the agent's policy asks for it.
+var clearRight = rights.Right{Verb: "update", Group: v1alpha1.GroupVersion.Group, Resource: "reclaimrequests"}
 
 // All that the manager does about the reclaim agent is done by a user with the two roles
 // that the page on installing names, in a cluster that passes for OpenShift, where it
@@ -60,9 +61,9 @@ func TestTheRolesForTheReclaimAgentAreEnoughAndNotMore(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(done).To(BeTrue())
 
-	used, passedOn := requestsOf(t, withAgent), rightsOfTheAgent(t)
-	for _, right := range rightsIn(role.Rules) {
-		if !used[right] && !slices.Contains(passedOn, right) && right != clearRight {
+	used := slices.Concat(rightsUsed(t, withAgent), rightsOfTheAgent(t), []rights.Right{clearRight})
+	for _, right := range rights.In(role.Rules, "") {
+		if !right.UsedIn(used) {
 			t.Errorf("the right to %s is granted, not used, and not one that the agent gets", right)
 		}
 	}
@@ -137,21 +138,10 @@ func requestAndClear(t *testing.T, with, without client.Client) {
 // passForOpenShift installs the kind by which OpenShift is known.
 func passForOpenShift(t *testing.T) {
 	t.Helper()
-	_, err := envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{{
-		ObjectMeta: metav1.ObjectMeta{Name: "securitycontextconstraints.security.openshift.io"},
-		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
-			Group: "security.openshift.io",
-			Names: apiextensionsv1.CustomResourceDefinitionNames{
-				Kind: "SecurityContextConstraints", ListKind: "SecurityContextConstraintsList",
-				Plural: "securitycontextconstraints", Singular: "securitycontextconstraints",
-			},
-			Scope: apiextensionsv1.ClusterScoped,
-			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{
-				Name: "v1", Served: true, Storage: true,
-				Schema: &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object"}},
-			}},
-		},
-	}}})
+	_, err := envtest.InstallCRDs(server.Config, envtest.CRDInstallOptions{CRDs: []*apiextensionsv1.CustomResourceDefinition{
+		testenv.MinimalCRD(schema.GroupVersionKind{Group: "security.openshift.io", Version: "v1", Kind: "SecurityContextConstraints"},
+			"securitycontextconstraints", apiextensionsv1.ClusterScoped),
+	}})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 }
 
@@ -171,9 +161,9 @@ func agentRole(t *testing.T) *rbacv1.ClusterRole {
 }
 
 // rightsOfTheAgent are what one has to have to let the agent have it.
-func rightsOfTheAgent(t *testing.T) []string {
+func rightsOfTheAgent(t *testing.T) []rights.Right {
 	t.Helper()
-	var rights []string
+	var granted []rights.Right
 	for _, file := range []string{"cluster_role.yaml", "role.yaml", "events_role.yaml", "openshift/role.yaml"} {
 		role := struct {
 			Rules []rbacv1.PolicyRule `json:"rules"`
@@ -185,9 +175,9 @@ func rightsOfTheAgent(t *testing.T) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rights = append(rights, rightsIn(role.Rules)...)
+		granted = append(granted, rights.In(role.Rules, "")...)
 	}
-	return rights
+	return granted
 }
 
 func readManifest(t *testing.T, path string, into client.Object) {

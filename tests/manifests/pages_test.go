@@ -16,7 +16,7 @@ var (
 	fence     = regexp.MustCompile("(?ms)^( *)```ya?ml\n(.*?)^ *```")
 	separator = regexp.MustCompile(`(?m)^---.*\n`)
 	ours      = regexp.MustCompile(`(?m)^apiVersion: 5spot\.finos\.org/`)
-	rights    = regexp.MustCompile(`(?m)^apiVersion: rbac\.authorization\.k8s\.io/`)
+	roles     = regexp.MustCompile(`(?m)^apiVersion: rbac\.authorization\.k8s\.io/`)
 	namespace = regexp.MustCompile(`(?m)^kind: Namespace$`)
 	complete  = regexp.MustCompile(`(?m)^apiVersion: .+\n(?s:.*)^kind: |^kind: (?s:.*)^apiVersion: `)
 )
@@ -38,7 +38,7 @@ func fenced(page string) []string {
 	for _, block := range fence.FindAllStringSubmatch(page, -1) {
 		content := regexp.MustCompile("(?m)^"+block[1]).ReplaceAllString(block[2], "")
 		for _, document := range documents(content) {
-			if ours.MatchString(document) || rights.MatchString(document) {
+			if ours.MatchString(document) || roles.MatchString(document) {
 				found = append(found, document)
 			}
 		}

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -25,12 +22,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/yaml"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/drain"
 	"github.com/finos/five-spot/pkg/nodemark"
 	"github.com/finos/five-spot/pkg/nodetaint"
+	"github.com/finos/five-spot/tests/rights"
 	"github.com/finos/five-spot/tests/testenv"
 )
 
@@ -45,7 +42,7 @@ const (
 var errProbe = errors.New("the API server does not let itself be probed")
 
 // What the manager does on Nodes is done by a user with the role that the page on
-// installing shows, which is to grant nothing that is not used.
+// installing names, which is to grant nothing that is not used.
 func TestTheRoleForWorkloadClustersIsEnoughAndNotMore(t *testing.T) {
 	t.Parallel()
 	needServer(t)
@@ -58,32 +55,24 @@ func TestTheRoleForWorkloadClustersIsEnoughAndNotMore(t *testing.T) {
 	g.Expect(drainBothWays(t, workload)).To(Equal(drain.Evictions{Accepted: 2}))
 	g.Expect(markAndClear(t, workload)).To(Succeed())
 
-	used, granted := requestsOf(t, fewRights), rightsIn(role.Rules)
+	used, granted := rightsUsed(t, fewRights), rights.In(role.Rules, "")
 	for _, right := range granted {
-		verb, resource, _ := strings.Cut(right, " ")
 		// Reads of a cache are watches, which a newer client begins without a list.
-		cached := (verb == "get" || verb == "list") && slices.Contains(granted, "watch "+resource)
-		if !cached && !used[right] {
+		watch := right
+		watch.Verb = "watch"
+		cached := (right.Verb == "get" || right.Verb == "list") && slices.Contains(granted, watch)
+		if !cached && !right.UsedIn(used) {
 			t.Errorf("the right to %s is granted and not used", right)
 		}
 	}
 }
 
-// workloadRole is the ClusterRole for workload clusters in the page.
+// workloadRole is the ClusterRole for workload clusters.
 func workloadRole(t *testing.T) *rbacv1.ClusterRole {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join(root, "docs", "operations", "install.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, document := range fenced(string(page)) {
-		role := &rbacv1.ClusterRole{}
-		if err := yaml.UnmarshalStrict([]byte(document), role); err == nil && role.Name == "five-spot-workload" {
-			return role
-		}
-	}
-	t.Fatal("the page shows no ClusterRole five-spot-workload")
-	return nil
+	role := &rbacv1.ClusterRole{}
+	readManifest(t, filepath.Join(root, "config", "workload", "cluster_role.yaml"), role)
+	return role
 }
 
 // userWith makes a user with these roles alone.
@@ -236,42 +225,10 @@ func daemonSet(t *testing.T) *appsv1.DaemonSet {
 	return daemons
 }
 
-// rightsIn are the rights that rules grant, as requestsOf tells requests.
-func rightsIn(rules []rbacv1.PolicyRule) []string {
-	var rights []string
-	for _, rule := range rules {
-		for _, verb := range rule.Verbs {
-			for _, resource := range slices.Concat(rule.Resources, rule.NonResourceURLs) {
-				rights = append(rights, verb+" "+resource)
-			}
-		}
-	}
-	return rights
-}
-
-// requestsOf are the requests of a user that were allowed, as verb and resource or path.
-func requestsOf(t *testing.T, user string) map[string]bool {
+// rightsUsed are the rights that the requests of a user took.
+func rightsUsed(t *testing.T, user string) []rights.Right {
 	t.Helper()
-	used := map[string]bool{}
-	events, err := server.AuditEvents(func(event *auditv1.Event) bool {
-		return event.User.Username == user && event.Annotations["authorization.k8s.io/decision"] == "allow"
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range events {
-		event := &events[i]
-		target := event.RequestURI
-		if event.ObjectRef != nil {
-			target = event.ObjectRef.Resource
-			if event.ObjectRef.Subresource != "" {
-				target += "/" + event.ObjectRef.Subresource
-			}
-		}
-		used[event.Verb+" "+target] = true
-		if event.Verb == "patch" && event.ResponseStatus != nil && event.ResponseStatus.Code == http.StatusCreated {
-			used["create "+target] = true // Which is asked for where something is applied that is not there.
-		}
-	}
+	used, err := server.RightsUsed(user)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return used
 }

@@ -49,6 +49,10 @@ type Options struct {
 	// AuditLog makes the management API server write an audit log.
 	AuditLog bool
 
+	// ManagementArgs are further arguments of the management API server, by flag name
+	// without dashes.
+	ManagementArgs map[string][]string
+
 	// WithoutClusterAPI leaves Cluster API out: no CRDs, no reconcilers, no
 	// provider. StartClusterAPI adds them later.
 	WithoutClusterAPI bool
@@ -128,6 +132,7 @@ func (w *World) startControlPlanes(ctx context.Context) error {
 	group.Go(func() {
 		w.Management, managementErr = Start(ctx, ControlPlaneOptions{
 			Name: "management", Log: w.opts.Log, AuditLog: w.opts.AuditLog, Controllers: w.opts.ManagementControllers,
+			ExtraArgs: w.opts.ManagementArgs,
 		})
 	})
 	group.Go(func() {
