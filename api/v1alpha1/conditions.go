@@ -206,6 +206,11 @@ const (
 	// WorkloadClusterNotConnectedReason surfaces when there is no connection.
 	WorkloadClusterNotConnectedReason = "NotConnected"
 
+	// WorkloadClusterKubeconfigForbiddenReason surfaces when there is no connection
+	// because 5-Spot lacks the right to get the Secret with the kubeconfig. The message
+	// names the right.
+	WorkloadClusterKubeconfigForbiddenReason = "KubeconfigForbidden"
+
 	// WorkloadClusterNotNeededReason surfaces when there is no Machine and so no
 	// connection is needed.
 	WorkloadClusterNotNeededReason = "NotNeeded"

@@ -159,6 +159,12 @@ func (r *Reconciler) patchObject(ctx context.Context, object, after *v1alpha1.Sc
 	return nil
 }
 
+// failed is an outcome that is tried again with back-off. That a right is missing is said
+// in a condition as well.
 func failed(err error) lifecycle.Outcome {
-	return lifecycle.Outcome{State: lifecycle.OutcomeFailed, Err: err}
+	outcome := lifecycle.Outcome{State: lifecycle.OutcomeFailed, Err: err}
+	if denied := machine.DeniedBy(err); denied != nil {
+		outcome.Problem = &lifecycle.Problem{Reason: denied.Reason, Message: denied.Message}
+	}
+	return outcome
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/lifecycle"
+	"github.com/finos/five-spot/pkg/machine"
 	"github.com/finos/five-spot/pkg/nodemark"
 	"github.com/finos/five-spot/pkg/nodetaint"
 	"github.com/finos/five-spot/pkg/reclaim"
@@ -69,6 +70,10 @@ func (w *world) takeNode(node *corev1.Node) {
 func (r *Reconciler) withoutNode(ctx context.Context, w *world, err error) {
 	w.Cluster.Reachable, w.Node = false, lifecycle.Node{}
 	w.nodeRetryAt = w.Now.Add(nodeRetry)
+	if key := clusterKey(w.object); !r.clusters.MayReadKubeconfig(key) {
+		missing := machine.MissingRight("get", corev1.Resource("secrets"), key.Namespace)
+		w.Cluster.Unreachable = &lifecycle.Problem{Reason: v1alpha1.WorkloadClusterKubeconfigForbiddenReason, Message: missing.Message}
+	}
 	if !errors.Is(err, workload.ErrNotConnected) {
 		r.metrics.Failed(err)
 		ctrl.LoggerFrom(ctx).Error(err, "Failed to look at the Node, going on without it")

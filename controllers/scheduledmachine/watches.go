@@ -65,6 +65,7 @@ type clusters interface {
 	clients
 	Connect(cluster client.ObjectKey)
 	Tried(ctx context.Context, cluster client.ObjectKey) bool
+	MayReadKubeconfig(cluster client.ObjectKey) bool
 	Node(ctx context.Context, cluster client.ObjectKey, name, providerID string) (*corev1.Node, error)
 	WatchNodes(ctx context.Context, cluster client.ObjectKey, watcher clustercache.SourceWatcher[reconcile.Request],
 		toRequests func(ctx context.Context, node client.Object) []reconcile.Request) error

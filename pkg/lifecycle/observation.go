@@ -150,6 +150,10 @@ type Cluster struct {
 
 	// Reachable is whether there is a connection to the workload cluster.
 	Reachable bool
+
+	// Unreachable is why there is none, where somebody has to mend that; nil where it is
+	// not known.
+	Unreachable *Problem
 }
 
 // Machine is what the rules need of the CAPI Machine.

@@ -52,6 +52,8 @@ func (o *Objects) Ensure(ctx context.Context, sm *v1alpha1.ScheduledMachine, clu
 	switch {
 	case meta.IsNoMatchError(err):
 		return Result{Problem: problemf(v1alpha1.ClusterAPINotInstalledReason, "the API server does not serve Machine of %s", clusterv1.GroupVersion)}, nil
+	case DeniedBy(err) != nil:
+		return Result{Problem: DeniedBy(err)}, nil
 	case err != nil:
 		return Result{}, err
 	case cluster == nil:
@@ -138,7 +140,7 @@ func (e *ensuring) createPart(ctx context.Context, part *part) error {
 	}
 	// It was created between our look and our write: by ourselves, in a request whose
 	// answer was lost, or by somebody else.
-	if part.found, err = e.head(ctx, part.gvk, Key(e.sm)); err != nil {
+	if err := e.find(ctx, part); err != nil || e.result.Problem != nil {
 		return err
 	}
 	if part.found == nil {

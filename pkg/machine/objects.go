@@ -43,7 +43,7 @@ func (o *Objects) Confirm(ctx context.Context, sm *v1alpha1.ScheduledMachine) (*
 		if apierrors.IsNotFound(err) {
 			return nil, nil //nolint:nilnil // No Machine is an answer, and the usual one.
 		}
-		return nil, fmt.Errorf("failed to read Machine %s: %w", Key(sm), err)
+		return nil, fmt.Errorf("failed to read Machine %s: %w", Key(sm), ifDenied(err, "get", machinesResource, Namespace(sm)))
 	}
 	return live, nil
 }
@@ -90,7 +90,7 @@ func (o *Objects) secretValue(ctx context.Context, namespace string, ref *v1alph
 	case apierrors.IsNotFound(err):
 		return nil, problemf(v1alpha1.SecretNotFoundReason, "Secret %q does not exist", bounded(ref.Name)), nil
 	case apierrors.IsForbidden(err):
-		return nil, missingRight("get", corev1.Resource("secrets")), nil
+		return nil, MissingRight("get", corev1.Resource("secrets"), namespace), nil
 	case err != nil:
 		return nil, nil, fmt.Errorf("failed to read Secret %s/%s: %w", namespace, ref.Name, err)
 	case secret.Labels[v1alpha1.AllowSecretRefLabel] != "true":

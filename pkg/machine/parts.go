@@ -76,15 +76,11 @@ func (p *part) describe(sm *v1alpha1.ScheduledMachine) string {
 }
 
 func (p *part) target(sm *v1alpha1.ScheduledMachine) target {
-	return target{kind: p.gvk.Kind, name: Name(sm), resource: p.resource, secret: p.wanted.SecretRef != nil}
+	return target{kind: p.gvk.Kind, name: Name(sm), namespace: Namespace(sm), resource: p.resource, secret: p.wanted.SecretRef != nil}
 }
 
 func machineTarget(sm *v1alpha1.ScheduledMachine) target {
-	return target{
-		kind:     machineKind.Kind,
-		name:     Name(sm),
-		resource: schema.GroupResource{Group: machineKind.Group, Resource: "machines"},
-	}
+	return target{kind: machineKind.Kind, name: Name(sm), namespace: Namespace(sm), resource: machinesResource}
 }
 
 // References looks for what the parts of sm need in order to be created: their
@@ -132,15 +128,19 @@ func (e *ensuring) survey(ctx context.Context, part *part) error {
 		return err
 	}
 	part.resource = mapping.Resource.GroupResource()
-	part.found, err = e.head(ctx, part.gvk, Key(e.sm))
-	switch {
-	case apierrors.IsForbidden(err):
-		e.result.Problem = missingRight("get", part.resource)
-		return nil
-	case err != nil || part.found == nil:
+	if err := e.find(ctx, part); err != nil || part.found == nil {
 		return err
 	}
 	return e.judge(ctx, part)
+}
+
+// find looks whether the object of a part exists.
+func (e *ensuring) find(ctx context.Context, part *part) (err error) {
+	part.found, err = e.head(ctx, part.gvk, Key(e.sm))
+	if apierrors.IsForbidden(err) {
+		e.result.Problem, err = MissingRight("get", part.resource, Namespace(e.sm)), nil
+	}
+	return err
 }
 
 // judge says what becomes of a part's object that exists: kept, waited for,

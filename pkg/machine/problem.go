@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,9 +33,10 @@ func problemf(reason, format string, args ...any) *Problem {
 
 // target is what a request was about.
 type target struct {
-	kind     string
-	name     string
-	resource schema.GroupResource
+	kind      string
+	name      string
+	namespace string
+	resource  schema.GroupResource
 
 	// secret is set when the content of a Secret took part in the request: then an
 	// answer may repeat it and is not quoted.
@@ -51,23 +51,15 @@ func refusal(about target, err error) (*Problem, error) {
 		return problemf(v1alpha1.ProviderKindNotFoundReason,
 			"the API server does not serve %s (%s)", about.kind, about.resource), nil
 	case lacksRight(err):
-		return missingRight("create", about.resource), nil
+		return MissingRight("create", about.resource, about.namespace), nil
+	case lacksFinalizersRight(err):
+		return MissingRight("update", finalizersResource, about.namespace), nil
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return problemf(v1alpha1.ProviderRefusedReason, "%s %q cannot be created: the namespace is being deleted", about.kind, about.name), nil
 	case isRefusal(err):
 		return problemf(v1alpha1.ProviderRefusedReason, "%s %q was refused: %s", about.kind, about.name, answer(about, err)), nil
 	}
 	return nil, fmt.Errorf("failed to create %s %s: %w", about.kind, about.name, withoutSecret(about, err))
-}
-
-func missingRight(verb string, resource schema.GroupResource) *Problem {
-	return problemf(v1alpha1.ProviderForbiddenReason, "5-Spot lacks the right to %s %s", verb, resource)
-}
-
-// lacksRight is whether err comes from the authorizer. Admission plugins, quotas
-// and webhooks answer 403 as well, but in other words.
-func lacksRight(err error) bool {
-	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), " cannot ") && strings.Contains(err.Error(), " in API group ")
 }
 
 func isNamespaceMissing(err error) bool {

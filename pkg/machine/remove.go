@@ -59,7 +59,8 @@ func (o *Objects) Delete(ctx context.Context, sm *v1alpha1.ScheduledMachine, liv
 		removal.Gone, err = o.wasReplaced(ctx, live, err)
 		return removal, err
 	default:
-		return removal, fmt.Errorf("failed to delete Machine %s: %w", client.ObjectKeyFromObject(live), err)
+		return removal, fmt.Errorf("failed to delete Machine %s: %w", client.ObjectKeyFromObject(live),
+			ifDenied(err, "delete", machinesResource, live.Namespace))
 	}
 	return removal, nil
 }
@@ -96,7 +97,8 @@ func (o *Objects) annotate(ctx context.Context, live *clusterv1.Machine, annotat
 		gone, err := o.wasReplaced(ctx, live, err)
 		return Removal{Gone: gone}, err
 	}
-	return Removal{}, fmt.Errorf("failed to annotate Machine %s: %w", client.ObjectKeyFromObject(live), err)
+	return Removal{}, fmt.Errorf("failed to annotate Machine %s: %w", client.ObjectKeyFromObject(live),
+		ifDenied(err, "patch", machinesResource, live.Namespace))
 }
 
 // wasReplaced looks whether cause, the answer to a write that held for a UID, came
@@ -125,6 +127,9 @@ func (o *Objects) deleteObject(ctx context.Context, obj *metav1.PartialObjectMet
 	case apierrors.IsConflict(err):
 		_, err = o.wasReplaced(ctx, obj, err)
 		return err
+	}
+	if mapping, _, _ := o.resolve(obj.GroupVersionKind()); mapping != nil {
+		err = ifDenied(err, "delete", mapping.Resource.GroupResource(), obj.Namespace)
 	}
 	return fmt.Errorf("failed to delete %s %s: %w", obj.Kind, client.ObjectKeyFromObject(obj), err)
 }

@@ -173,6 +173,12 @@ func TestReferencesValid(t *testing.T) {
 				in.Observation.References = &lifecycle.Problem{Reason: v1alpha1.SecretNotAllowedReason, Message: "no label"}
 			}), noStatus, v1alpha1.SecretNotAllowedReason, "no label",
 		},
+		"a right that a removal lacks": {
+			with(running(), outcome(lifecycle.ActionDeleteLeftovers, lifecycle.Outcome{
+				State: lifecycle.OutcomeFailed, Err: errSecret,
+				Problem: &lifecycle.Problem{Reason: v1alpha1.ProviderForbiddenReason, Message: "5-Spot lacks a right"},
+			})), noStatus, v1alpha1.ProviderForbiddenReason, "5-Spot lacks a right",
+		},
 		"a refusal at creation":                                      {with(atRest(), refused), noStatus, v1alpha1.ProviderRefusedReason, "RemoteMachine"},
 		"a refusal stays while the next attempt waits":               {with(atRest(), waiting, kept), noStatus, v1alpha1.ProviderRefusedReason, "refused"},
 		"a refusal goes when nothing is to be created":               {with(atRest(), kept), yesStatus, v1alpha1.ReferencesResolvedReason, ""},
@@ -224,6 +230,13 @@ func TestWorkloadClusterReachable(t *testing.T) {
 		"connected": {running(), yesStatus, v1alpha1.WorkloadClusterConnectedReason, ""},
 		"not connected": {
 			with(running(), func(in *Input) { in.Observation.Cluster.Reachable = false }), noStatus, v1alpha1.WorkloadClusterNotConnectedReason, "",
+		},
+		"a kubeconfig that may not be read": {
+			with(running(), func(in *Input) {
+				in.Observation.Cluster.Reachable = false
+				in.Observation.Cluster.Unreachable = &lifecycle.Problem{Reason: v1alpha1.WorkloadClusterKubeconfigForbiddenReason, Message: "5-Spot lacks a right"}
+			}), noStatus, v1alpha1.WorkloadClusterKubeconfigForbiddenReason,
+			"There is no connection to the workload cluster, since its kubeconfig cannot be read: 5-Spot lacks a right",
 		},
 		"not needed, whatever other machines of the Cluster do": {atRest(), openStatus, v1alpha1.WorkloadClusterNotNeededReason, ""},
 	})

@@ -73,3 +73,13 @@ func (in Input) outcome(kind lifecycle.ActionKind) *lifecycle.Outcome {
 	}
 	return nil
 }
+
+// firstProblem is what the first of these actions met with; nil when none met with any.
+func (in Input) firstProblem(kinds ...lifecycle.ActionKind) *lifecycle.Problem {
+	for _, kind := range kinds {
+		if outcome := in.outcome(kind); outcome != nil && outcome.Problem != nil {
+			return outcome.Problem
+		}
+	}
+	return nil
+}

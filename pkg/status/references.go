@@ -22,12 +22,13 @@ func referencesValid(in Input) verdict {
 
 func missingReference(in Input) *lifecycle.Problem {
 	o := in.Observation
-	ensured := in.outcome(lifecycle.ActionEnsureMachine)
+	attempted := in.firstProblem(lifecycle.ActionEnsureMachine, lifecycle.ActionDeleteMachine,
+		lifecycle.ActionDeleteLeftovers, lifecycle.ActionRemindClusterAPI)
 	switch {
 	case o.Cluster.Problem() != nil:
 		return o.Cluster.Problem()
-	case ensured != nil && ensured.Problem != nil:
-		return ensured.Problem
+	case attempted != nil:
+		return attempted
 	case o.Machine.Foreign != "":
 		return &lifecycle.Problem{
 			Reason:  v1alpha1.ForeignObjectReason,

@@ -10,6 +10,9 @@ func workloadClusterReachable(in Input) verdict {
 		return open(v1alpha1.WorkloadClusterNotNeededReason, "There is no Machine, so no connection is needed")
 	case in.Observation.Cluster.Reachable:
 		return yes(v1alpha1.WorkloadClusterConnectedReason, "There is a connection to the workload cluster")
+	case in.Observation.Cluster.Unreachable != nil:
+		return no(in.Observation.Cluster.Unreachable.Reason,
+			"There is no connection to the workload cluster, since its kubeconfig cannot be read: "+in.Observation.Cluster.Unreachable.Message)
 	default:
 		return no(v1alpha1.WorkloadClusterNotConnectedReason, "There is no connection to the workload cluster")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -58,13 +59,16 @@ type Options struct {
 type Clusters struct {
 	cache    clustercache.ClusterCache
 	requests *requests
+
+	// unreadable is preferringReader's.
+	unreadable *sync.Map
 }
 
 // New adds a clustercache to the manager.
 func New(ctx context.Context, mgr manager.Manager, opts Options) (*Clusters, error) {
-	requests := &requests{}
+	requests, unreadable := &requests{}, &sync.Map{}
 	cache, err := clustercache.SetupWithManager(ctx, mgr, clustercache.Options{
-		SecretClient:  preferringReader{opts.SecretReader},
+		SecretClient:  preferringReader{opts.SecretReader, unreadable},
 		ClusterFilter: opts.Wanted,
 		Cache: clustercache.CacheOptions{
 			DefaultTransform: ctrlcache.TransformStripManagedFields(),
@@ -80,12 +84,12 @@ func New(ctx context.Context, mgr manager.Manager, opts Options) (*Clusters, err
 	if err != nil {
 		return nil, fmt.Errorf("failed to set up the cluster cache: %w", err)
 	}
-	return &Clusters{cache: cache, requests: requests}, nil
+	return &Clusters{cache: cache, requests: requests, unreadable: unreadable}, nil
 }
 
 // NewFor wraps an existing clustercache, such as the fake that it ships.
 func NewFor(cache clustercache.ClusterCache) *Clusters {
-	return &Clusters{cache: cache, requests: &requests{}}
+	return &Clusters{cache: cache, requests: &requests{}, unreadable: &sync.Map{}}
 }
 
 // Connect asks for a connection to the cluster, which Source tells of. It does not
@@ -124,6 +128,13 @@ func (c *Clusters) connected(
 // Tried is whether it was tried to connect to the cluster, with whatever success.
 func (c *Clusters) Tried(ctx context.Context, cluster client.ObjectKey) bool {
 	return !c.cache.GetHealthCheckingState(ctx, cluster).LastProbeTime.IsZero()
+}
+
+// MayReadKubeconfig is whether the last attempt to connect to the cluster did not fail
+// for want of the right to get the Secret with its kubeconfig.
+func (c *Clusters) MayReadKubeconfig(cluster client.ObjectKey) bool {
+	_, refused := c.unreadable.Load(cluster)
+	return !refused
 }
 
 // Source tells of clusters that were connected, disconnected or do not answer.

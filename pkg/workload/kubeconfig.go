@@ -3,6 +3,7 @@ package workload
 import (
 	"context"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,6 +19,10 @@ const preferredPurpose = "five-spot-"
 // <cluster>-kubeconfig where the former exists.
 type preferringReader struct {
 	client.Reader
+
+	// unreadable are the keys of the Clusters whose kubeconfig the API server refused to
+	// show when it was last asked for.
+	unreadable *sync.Map
 }
 
 // Get reads one object.
@@ -30,7 +35,16 @@ func (r preferringReader) Get(ctx context.Context, key client.ObjectKey, obj cli
 	preferred := client.ObjectKey{Namespace: key.Namespace, Name: secret.Name(cluster, preferredPurpose+secret.Kubeconfig)}
 	err := r.Reader.Get(ctx, preferred, obj, opts...)
 	if apierrors.IsNotFound(err) {
-		return r.Reader.Get(ctx, key, obj, opts...)
+		err = r.Reader.Get(ctx, key, obj, opts...)
 	}
+	r.note(client.ObjectKey{Namespace: key.Namespace, Name: cluster}, apierrors.IsForbidden(err))
 	return err
+}
+
+func (r preferringReader) note(cluster client.ObjectKey, unreadable bool) {
+	if unreadable {
+		r.unreadable.Store(cluster, nil)
+	} else {
+		r.unreadable.Delete(cluster)
+	}
 }
