@@ -13,9 +13,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -69,11 +67,7 @@ func NewManager(ctx context.Context, restConfig *rest.Config, opts Options, vers
 	if err != nil {
 		return nil, err
 	}
-	managerOptions, err := managerOptions(scheme, opts)
-	if err != nil {
-		return nil, err
-	}
-	mgr, err := ctrl.NewManager(restConfig, managerOptions)
+	mgr, err := ctrl.NewManager(restConfig, managerOptions(scheme, opts))
 	if err != nil {
 		return nil, fmt.Errorf("failed to create the manager: %w", err)
 	}
@@ -86,14 +80,10 @@ func NewManager(ctx context.Context, restConfig *rest.Config, opts Options, vers
 	return mgr, addControllers(ctx, mgr, opts, version)
 }
 
-func managerOptions(scheme *runtime.Scheme, opts Options) (ctrl.Options, error) {
-	caches, err := cacheOptions()
-	if err != nil {
-		return ctrl.Options{}, err
-	}
+func managerOptions(scheme *runtime.Scheme, opts Options) ctrl.Options {
 	return ctrl.Options{
 		Scheme:                 scheme,
-		Cache:                  caches,
+		Cache:                  cacheOptions(),
 		NewCache:               newCache,
 		Client:                 client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 		Metrics:                metricsOptions(opts),
@@ -107,7 +97,7 @@ func managerOptions(scheme *runtime.Scheme, opts Options) (ctrl.Options, error) 
 		LeaseDuration:                 &opts.LeaseDuration,
 		RenewDeadline:                 &opts.LeaseRenewDeadline,
 		RetryPeriod:                   &opts.LeaseRetryPeriod,
-	}, nil
+	}
 }
 
 // leaseName is the Lease of this instance: the replicas of one instance compete for
@@ -136,23 +126,40 @@ func bindAddress(port int) string {
 	return net.JoinHostPort("", strconv.Itoa(port))
 }
 
-// cacheOptions holds in memory only what is needed: our own objects, the Machines that
-// we created, Clusters, and the one CRD that tells whether Cluster API is there.
-func cacheOptions() (cache.Options, error) {
-	ours, err := labels.NewRequirement(v1alpha1.ScheduledMachineLabel, selection.Exists, nil)
-	if err != nil {
-		return cache.Options{}, fmt.Errorf("failed to select our Machines: %w", err)
-	}
+// cacheOptions holds in memory only what is needed: our own objects, Machines, Clusters, and
+// the one CRD that tells whether Cluster API is there.
+func cacheOptions() cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			// managedFields tell who threw a kill switch.
 			&v1alpha1.ScheduledMachine{}: {Transform: func(obj any) (any, error) { return obj, nil }},
-			&clusterv1.Machine{}:         {Label: labels.NewSelector().Add(*ours)},
+			&clusterv1.Machine{}:         {Transform: slimMachine},
 			&apiextensionsv1.CustomResourceDefinition{}: {
 				Field: fields.OneTermEqualSelector(metav1.ObjectNameField, clusterapi.MachineCRD),
 			},
 		},
+	}
+}
+
+// slimMachine keeps of somebody else's Machine only that it exists and which Node it names:
+// a Node that two Machines name is not touched.
+func slimMachine(obj any) (any, error) {
+	live, ok := obj.(*clusterv1.Machine)
+	if !ok {
+		return obj, nil
+	}
+	live.ManagedFields = nil
+	if live.Labels[v1alpha1.ScheduledMachineLabel] != "" {
+		return live, nil
+	}
+	return &clusterv1.Machine{
+		TypeMeta: live.TypeMeta,
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: live.Namespace, Name: live.Name, UID: live.UID, ResourceVersion: live.ResourceVersion,
+		},
+		Spec:   clusterv1.MachineSpec{ClusterName: live.Spec.ClusterName},
+		Status: clusterv1.MachineStatus{NodeRef: live.Status.NodeRef},
 	}, nil
 }
 

@@ -172,6 +172,10 @@ const (
 	// MachineNodeNotReadyReason surfaces when the Node is there but not Ready.
 	MachineNodeNotReadyReason = "NodeNotReady"
 
+	// MachineNodeContestedReason surfaces when another Machine of the Cluster names the
+	// same Node, so that nobody can tell whose it is. It is not touched.
+	MachineNodeContestedReason = "NodeContested"
+
 	// MachineNodeUnknownReason surfaces when the workload cluster cannot be asked
 	// for the Machine's Node.
 	MachineNodeUnknownReason = "NodeUnknown"

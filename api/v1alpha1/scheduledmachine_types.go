@@ -100,7 +100,8 @@ type ProviderObject struct {
 	// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z0-9]*$`
 	Kind string `json:"kind"`
 
-	// spec of the object. What it may hold is for its provider to say.
+	// spec of the object. What it may hold is for its provider to say, but for
+	// providerID, which is refused: only the provider may tell which host it is.
 	// +optional
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:validation:MaxProperties=256

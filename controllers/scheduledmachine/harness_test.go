@@ -164,7 +164,8 @@ func newHarness(t *testing.T, capi CAPI, nodes []client.Object, objs ...client.O
 		events: events.NewFakeRecorder(100), registry: prometheus.NewRegistry(),
 	}
 	base := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(objs...).
-		WithStatusSubresource(&v1alpha1.ScheduledMachine{}, &clusterv1.Machine{}).Build()
+		WithStatusSubresource(&v1alpha1.ScheduledMachine{}, &clusterv1.Machine{}).
+		WithIndex(&clusterv1.Machine{}, nodeIndex, nodeNamed).Build()
 	h.api = base
 	recording := interceptor.NewClient(base, h.interceptor())
 	h.workload = fake.NewClientBuilder().WithObjects(nodes...).Build()

@@ -234,7 +234,8 @@ func (r *Reconciler) observeMachine(ctx context.Context, w *world) error {
 	found := &clusterv1.Machine{}
 	err := r.client.Get(ctx, machine.Key(w.object), found)
 	switch {
-	case apierrors.IsNotFound(err):
+	// Of a Machine that does not look like ours the cache holds little.
+	case apierrors.IsNotFound(err), err == nil && found.Labels[v1alpha1.ScheduledMachineLabel] == "":
 		return r.confirmMachineAbsent(ctx, w)
 	case err != nil:
 		return fmt.Errorf("failed to get Machine %s: %w", machine.Key(w.object), err)

@@ -3,9 +3,12 @@ package scheduledmachine
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/lifecycle"
@@ -45,6 +48,16 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) {
 	if node == nil {
 		return
 	}
+	rival, err := r.rival(ctx, w.machine, name)
+	if err != nil {
+		r.withoutNode(ctx, w, err)
+		return
+	}
+	if rival != "" {
+		w.Node = lifecycle.Node{Name: name, Rival: rival}
+		w.nodeRetryAt = w.Now.Add(nodeRetry)
+		return
+	}
 	request, requested := reclaim.RequestOf(node.Annotations)
 	w.takeNode(node)
 	w.Node.Exists = true
@@ -55,6 +68,26 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) {
 	w.Node.HasReclaimAgent = node.Labels[v1alpha1.ReclaimAgentLabel] == v1alpha1.ReclaimAgentEnabled
 	w.Node.ReclaimRequested = requested
 	w.Node.ReclaimReason = request.Reason
+}
+
+// rival is another Machine of the Cluster that names the Node as its own. Cluster API goes
+// by the provider's identifier of the host alone: a provider that reports one host for
+// two Machines, for whatever reason, makes both name its Node.
+func (r *Reconciler) rival(ctx context.Context, ours *clusterv1.Machine, node string) (string, error) {
+	if ours == nil {
+		return "", nil
+	}
+	machines := &clusterv1.MachineList{}
+	err := r.client.List(ctx, machines, client.InNamespace(ours.Namespace), client.MatchingFields{nodeIndex: node}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return "", fmt.Errorf("failed to list the Machines of Node %s: %w", node, err)
+	}
+	for i := range machines.Items {
+		if other := &machines.Items[i]; other.UID != ours.UID && other.Spec.ClusterName == ours.Spec.ClusterName {
+			return other.Name, nil
+		}
+	}
+	return "", nil
 }
 
 // takeNode keeps the Node, and which of its taints are ours.

@@ -167,14 +167,7 @@ func indexObjects(ctx context.Context, indexer client.FieldIndexer) error {
 // WatchClusterAPI adds the watches of Machines, Clusters and workload clusters. It is
 // called once, when Cluster API is there.
 func (r *Reconciler) WatchClusterAPI(ctx context.Context, informers cache.Cache, workloads *workload.Clusters) error {
-	err := informers.IndexField(ctx, &clusterv1.Machine{}, nodeIndex, func(obj client.Object) []string {
-		live, ok := obj.(*clusterv1.Machine)
-		if !ok || live.Status.NodeRef.Name == "" {
-			return nil
-		}
-		return []string{live.Status.NodeRef.Name}
-	})
-	if err != nil {
+	if err := informers.IndexField(ctx, &clusterv1.Machine{}, nodeIndex, nodeNamed); err != nil {
 		return fmt.Errorf("failed to index Machines by Node: %w", err)
 	}
 	r.clusters = workloads
@@ -191,6 +184,15 @@ func (r *Reconciler) WatchClusterAPI(ctx context.Context, informers cache.Cache,
 		}
 	}
 	return nil
+}
+
+// nodeNamed is the Node that a Machine names.
+func nodeNamed(obj client.Object) []string {
+	live, ok := obj.(*clusterv1.Machine)
+	if !ok || live.Status.NodeRef.Name == "" {
+		return nil
+	}
+	return []string{live.Status.NodeRef.Name}
 }
 
 // ReconcileAll has every object looked at again.

@@ -106,6 +106,8 @@ func notReady(o *Observation) { o.Node.Ready = false }
 
 func unreachable(o *Observation) { o.Cluster.Reachable, o.Node = false, Node{} }
 
+func contested(o *Observation) { o.Node = Node{Name: "ws-1", Rival: "ws-2"} }
+
 func killSwitch(o *Observation) { o.Object.KillSwitch = true }
 
 func disabled(o *Observation) { o.Object.Enabled = false }

@@ -38,6 +38,10 @@ func TestMessagesNameTheirCause(t *testing.T) {
 			running(disabled, unreachable, begun),
 			"spec.schedule.enabled is false; the workload cluster cannot be reached: the Machine is deleted without drain at 2026-11-23T10:19:00Z",
 		},
+		"a Node that another Machine names": {
+			running(disabled, contested, begun),
+			`spec.schedule.enabled is false; Machine "ws-2" names the same Node: the Machine is deleted without drain at 2026-11-23T10:19:00Z`,
+		},
 		"what blocked a drain": {
 			running(disabled, blocked, shutdown(windowClosed, "09:50:00", draining("09:50:00"))),
 			`spec.schedule.enabled is false; nodeDrainTimeout has passed; deleting the Machine without further drain; 2 of 5 Pods remain, blocked: "default/db-0: held by PodDisruptionBudget db"`,

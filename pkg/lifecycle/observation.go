@@ -207,6 +207,11 @@ type Node struct {
 	Ready  bool
 	Name   string
 
+	// Rival is another Machine of the Cluster that names this Node as its own; empty when
+	// there is none. Then nothing else but Name is set: whose Node it is cannot be told,
+	// so that nobody touches it.
+	Rival string
+
 	// Unschedulable is whether the Node is cordoned, and CordonedByUs whether that
 	// cordon carries our mark.
 	Unschedulable bool

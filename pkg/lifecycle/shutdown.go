@@ -116,7 +116,7 @@ func (r removal) drain(o Observation) Decision {
 	deadline := earliest(o.Now, r.deadline(o), drainDeadline(o))
 	switch {
 	case !inReach(o):
-		return r.step(o, "the workload cluster cannot be reached: the Machine is deleted without drain at "+stamp(deadline), deadline)
+		return r.step(o, outOfReach(o)+": the Machine is deleted without drain at "+stamp(deadline), deadline)
 	case o.Object.Shutdown.DrainStartedAt == nil:
 		return r.beginDrain(o)
 	default:
@@ -180,6 +180,14 @@ func deletion(skipDrain, skipVolumeDetach bool) Action {
 func nothingToDrain(o Observation) bool {
 	missing := o.Cluster.Reachable && o.Node.Known && !o.Node.Exists
 	return !o.Machine.HasNodeRef || missing
+}
+
+// outOfReach is why the Node cannot be read or must not be changed.
+func outOfReach(o Observation) string {
+	if o.Node.Rival != "" {
+		return "Machine " + quoted(o.Node.Rival) + " names the same Node"
+	}
+	return "the workload cluster cannot be reached"
 }
 
 // inReach is whether the Node can be read and changed.

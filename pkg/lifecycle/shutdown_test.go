@@ -55,6 +55,10 @@ func TestWindowClosed(t *testing.T) {
 			running(closed, now("09:59:59.999"), shutdown(windowClosed, "09:40:00", draining("09:58:00"))),
 			"windowClosed ShuttingDown ShuttingDown do:DrainNode {WindowClosed 09:40:00 drain 09:58:00} wake:10:00:00",
 		},
+		"a Node that another Machine names too is not drained, and timeouts run": {
+			running(closed, contested, shutdown(windowClosed, "09:59:00")),
+			"windowClosed ShuttingDown ShuttingDown {WindowClosed 09:59:00} wake:10:19:00",
+		},
 		"an unreachable cluster starts no drain and loses no clock": {
 			running(closed, unreachable, shutdown(windowClosed, "09:59:00")),
 			"windowClosed ShuttingDown ShuttingDown {WindowClosed 09:59:00} wake:10:19:00",

@@ -92,6 +92,8 @@ func present(o Observation) shown {
 // Node: it stays Active, whatever becomes of the Node.
 func presentActive(o Observation) shown {
 	switch {
+	case o.Node.Rival != "":
+		return shown{v1alpha1.PhaseActive, v1alpha1.ReadyNodeNotReadyReason, outOfReach(o) + ", so it is not touched"}
 	case !o.Cluster.Reachable || !o.Node.Known:
 		return shown{v1alpha1.PhaseActive, v1alpha1.ReadyNodeNotReadyReason, "The workload cluster cannot be reached, so the state of the Node is not known"}
 	case !isUp(o):

@@ -61,6 +61,9 @@ func TestWindowOpen(t *testing.T) {
 		"an Active machine stays Active when its cluster is out of reach": {
 			running(unreachable), "windowOpen Active NodeNotReady wake:18:00:00.1",
 		},
+		"a Node that another Machine names too is not touched": {
+			running(contested), "windowOpen Active NodeNotReady wake:18:00:00.1",
+		},
 		"a changed spec waits for the next activation": {
 			running(func(o *Observation) { o.Machine.SpecChanged = true }), "windowOpen Active SpecChangePending wake:18:00:00.1",
 		},

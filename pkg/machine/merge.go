@@ -16,6 +16,8 @@ var (
 	// errSecretNotObject stands for every flaw of a Secret's value: what a parser has
 	// to say about it may quote it.
 	errSecretNotObject = errors.New("the value of the Secret is not a YAML or JSON object")
+
+	errSecretNamesHost = errors.New("the value of the Secret has a " + providerIDField)
 )
 
 // mergedSpec is obj's spec with secretValue merged over it.
@@ -35,7 +37,11 @@ func mergedSpec(obj v1alpha1.ProviderObject, secretValue []byte) (map[string]any
 	if err != nil {
 		return nil, errSecretNotObject
 	}
-	return mergePatch(spec, patch), nil
+	built := mergePatch(spec, patch)
+	if built[providerIDField] != nil {
+		return nil, errSecretNamesHost
+	}
+	return built, nil
 }
 
 // mergePatch applies a merge patch of RFC 7386. It is not that of json-patch, which also

@@ -189,6 +189,9 @@ func unbuildable(wanted v1alpha1.ProviderObject, err error) *Problem {
 	case errors.Is(err, errSecretNotObject):
 		return problemf(v1alpha1.SecretInvalidReason, "key %q of Secret %q is not a YAML or JSON object",
 			bounded(secretKey(wanted.SecretRef)), bounded(wanted.SecretRef.Name))
+	case errors.Is(err, errSecretNamesHost):
+		return problemf(v1alpha1.SecretInvalidReason, "key %q of Secret %q has a %s: only the provider may tell which host it is",
+			bounded(secretKey(wanted.SecretRef)), bounded(wanted.SecretRef.Name), providerIDField)
 	}
 	return problemf(v1alpha1.ProviderRefusedReason, "the spec of %s is not a JSON object", bounded(wanted.Kind))
 }

@@ -67,6 +67,11 @@ func TestWhatIsMissingIsFoundBeforeAnythingIsCreated(t *testing.T) {
 			change: func(sm *v1alpha1.ScheduledMachine) { withSecretRef(sm) },
 			reason: v1alpha1.SecretInvalidReason, texts: []string{`"ssh"`, `"spec"`},
 		},
+		"a Secret that says which host it is": {
+			secret: secret(allowed(), `{"providerID":"remote-machine://other/desk-1"}`),
+			change: func(sm *v1alpha1.ScheduledMachine) { withSecretRef(sm) },
+			reason: v1alpha1.SecretInvalidReason, texts: []string{`"ssh"`, `"spec"`, "providerID", "only the provider"},
+		},
 		"a Secret that may not be read": {
 			change: func(sm *v1alpha1.ScheduledMachine) { withSecretRef(sm) },
 			before: failing("get Secret", forbiddenByAuthorizer("get", "secrets")),

@@ -29,6 +29,10 @@ const (
 	// maxSpecFields bounds the fields of a provider object's spec at its first level.
 	maxSpecFields = 256
 
+	// providerIDField is the field of a provider object's spec by which Cluster API finds
+	// the Machine's Node. Whoever could choose it could choose somebody else's Node.
+	providerIDField = "providerID"
+
 	// maxPriority is the highest priority.
 	maxPriority = 255
 
@@ -97,6 +101,8 @@ func validateProviderObject(obj v1alpha1.ProviderObject, opts ValidateOptions, p
 		errs = append(errs, field.Invalid(path.Child("spec"), field.OmitValueType{}, "must be a JSON object"))
 	} else if len(content) > maxSpecFields {
 		errs = append(errs, field.TooMany(path.Child("spec"), len(content), maxSpecFields))
+	} else if content[providerIDField] != nil {
+		errs = append(errs, field.Forbidden(path.Child("spec", providerIDField), "only the provider may tell which host it is"))
 	}
 	return append(errs, validateSecretRef(obj.SecretRef, path.Child("secretRef"))...)
 }

@@ -194,6 +194,15 @@ func TestValidate(t *testing.T) {
 			}
 			o.Spec = &runtime.RawExtension{Raw: []byte("{" + strings.Join(fields, ",") + "}")}
 		}), ValidateOptions{}, "spec.infrastructureSpec.spec: 256"},
+		"a spec that says which host it is": {infrastructure(func(o *v1alpha1.ProviderObject) {
+			o.Spec = &runtime.RawExtension{Raw: []byte(`{"providerID":"remote-machine://other/desk-1"}`)}
+		}), ValidateOptions{}, "spec.infrastructureSpec.spec.providerID: only the provider"},
+		"a bootstrap spec that says so": {func(s *v1alpha1.ScheduledMachineSpec) {
+			s.BootstrapSpec.Spec = &runtime.RawExtension{Raw: []byte(`{"providerID":""}`)}
+		}, ValidateOptions{}, "spec.bootstrapSpec.spec.providerID: only the provider"},
+		"a spec that leaves that to the provider": {infrastructure(func(o *v1alpha1.ProviderObject) {
+			o.Spec = &runtime.RawExtension{Raw: []byte(`{"providerID":null}`)}
+		}), ValidateOptions{}, ""},
 		"a version that is absurdly long": {infrastructure(func(o *v1alpha1.ProviderObject) {
 			o.APIVersion = "k0smotron.io/v" + strings.Repeat("1", 317)
 		}), ValidateOptions{}, "spec.infrastructureSpec.apiVersion: group and a version"},

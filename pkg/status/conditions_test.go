@@ -220,6 +220,10 @@ func TestMachineReady(t *testing.T) {
 		"a Machine that failed":           {with(running(), machine(func(m *lifecycle.Machine) { m.Failed = "no\ndisk" })), noStatus, v1alpha1.MachineFailedReason, `The Machine has failed: "no\ndisk"`},
 		"a Node that is not Ready":        {with(running(), node(func(n *lifecycle.Node) { n.Ready = false })), noStatus, v1alpha1.MachineNodeNotReadyReason, ""},
 		"a Node that is gone":             {with(running(), node(func(n *lifecycle.Node) { n.Exists = false })), noStatus, v1alpha1.MachineNodeMissingReason, ""},
+		"a Node that another Machine names too": {
+			with(running(), node(func(n *lifecycle.Node) { *n = lifecycle.Node{Name: "desk-7-node", Rival: "desk-8"} })), noStatus, v1alpha1.MachineNodeContestedReason,
+			`Machine "desk-8" names Node "desk-7-node" as its own too, so it is not touched for either`,
+		},
 		"a Node that cannot be asked for": {with(running(), node(func(n *lifecycle.Node) { *n = lifecycle.Node{} })), openStatus, v1alpha1.MachineNodeUnknownReason, ""},
 	})
 }

@@ -40,6 +40,9 @@ func machineAbsent(in Input) verdict {
 
 func nodeReady(o lifecycle.Observation) verdict {
 	switch {
+	case o.Node.Rival != "":
+		return no(v1alpha1.MachineNodeContestedReason,
+			fmt.Sprintf("Machine %q names Node %q as its own too, so it is not touched for either", o.Node.Rival, o.Node.Name))
 	case !o.Node.Known:
 		return open(v1alpha1.MachineNodeUnknownReason, "The Machine is running; the workload cluster cannot be asked for its Node")
 	case !o.Node.Exists:

@@ -44,7 +44,16 @@ var providerRows = map[string]row{
 	"a provider object with anything in its spec": {
 		change: infrastructure(`spec: {port: 22, nested: {deep: [1, {a: true, b: null}], Odd_Key: 1.5}, labels: {"a/b": ""}}`),
 	},
-	"a spec of 256 fields":                             {grow: set(numbered(256, "x"), "infrastructureSpec", "spec")},
+	"a spec of 256 fields": {grow: set(numbered(256, "x"), "infrastructureSpec", "spec")},
+	"a spec that tells which host it is is refused": {
+		change: infrastructure(`spec: {providerID: "remote-machine://other/desk-1"}`),
+		wrong:  "spec.infrastructureSpec.spec.providerID", says: "only the provider", blind: providerSpecs,
+	},
+	"a bootstrap spec that does so is refused": {
+		change: `{spec: {bootstrapSpec: {spec: {providerID: "remote-machine://other/desk-1"}}}}`,
+		wrong:  "spec.bootstrapSpec.spec.providerID", blind: providerSpecs,
+	},
+	"a spec without a host where a null says so":       {change: `{spec: {infrastructureSpec: {spec: {providerID: null}}}}`},
 	"a spec of 257 fields is refused":                  {grow: set(numbered(257, "x"), "infrastructureSpec", "spec"), wrong: "spec.infrastructureSpec.spec", says: "256"},
 	"a spec that is a list is refused":                 {change: infrastructure(`spec: []`), wrong: "spec.infrastructureSpec.spec"},
 	"a spec that is a string is refused":               {change: infrastructure(`spec: "address: x"`), wrong: "spec.infrastructureSpec.spec"},
