@@ -13,6 +13,8 @@ PLATFORMS ?= linux/amd64,linux/arm64
 # The commit that the images' labels name.
 REVISION ?= unknown
 KUBECTL ?= kubectl
+# What "make deploy" installs, below config: default, or rbac-namespaced-secrets.
+DEPLOY ?= default
 
 # Extra flags: make run ARGS=--once, make test TESTARGS='-race -run Drain'
 ARGS ?=
@@ -30,7 +32,7 @@ GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -bui
 OWN_TOOLS := tools/images tools/govulncheck
 GO_FOLDERS := $(wildcard agent api cmd controllers pkg tests)
 MARKER_PATHS := $(foreach dir,$(wildcard api controllers),paths=./$(dir)/...)
-GENERATED := 'api/*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml docs/reference/api.md
+GENERATED := 'api/*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml docs/reference/api.md docs/reference/permissions.md
 NESTED_MODULES := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 SHELL := /usr/bin/env bash
@@ -67,10 +69,11 @@ manifests: $$(CONTROLLER_GEN) ## Generate the CRDs and the manager's ClusterRole
 		output:crd:artifacts:config=config/crd/bases output:rbac:artifacts:config=config/rbac
 
 .PHONY: docs
-docs: $$(CRD_REF_DOCS) ## Generate the API reference.
+docs: $$(CRD_REF_DOCS) ## Generate the references of the API and of the permissions.
 	@mkdir -p docs/reference
 	"$(CRD_REF_DOCS)" --source-path=api --config=tools/crd-ref-docs/config.yaml --renderer=markdown \
 		--templates-dir=tools/crd-ref-docs/templates --output-path=docs/reference/api.md --log-level=ERROR
+	go run ./tests/permissions .
 
 .PHONY: fmt
 fmt: $$(GOLANGCI_LINT) ## Format the code.
@@ -118,7 +121,7 @@ verify-generated: generate manifests docs ## Regenerate the generated files and 
 
 .PHONY: verify-manifests
 verify-manifests: $$(KUSTOMIZE) ## Check that every kustomization builds.
-	@for dir in admission agent agent-openshift agent/rights crd default prometheus; do \
+	@for dir in admission agent agent-openshift agent/rights crd default prometheus rbac-namespaced-secrets workload; do \
 		"$(KUSTOMIZE)" build "config/$$dir" > /dev/null || { echo "config/$$dir does not build"; exit 1; }; \
 	done
 
@@ -234,7 +237,7 @@ uninstall: $$(KUSTOMIZE) ## Delete the CRDs, and with them every ScheduledMachin
 install-manifest: $$(KUSTOMIZE) ## Write the CRDs and the manager with the images IMG and AGENT_IMG into bin/release/install.yaml.
 	@rm -rf "$(LOCALBIN)/deploy" && mkdir -p "$(LOCALBIN)/deploy" "$(LOCALBIN)/release"
 	@# The agent's image is the value of a variable, which "edit set image" does not reach.
-	@cd "$(LOCALBIN)/deploy" && "$(KUSTOMIZE)" create --resources ../../config/default && \
+	@cd "$(LOCALBIN)/deploy" && "$(KUSTOMIZE)" create --resources "../../config/$(DEPLOY)" && \
 		"$(KUSTOMIZE)" edit set image $(IMAGE_NAME)=$(IMG) && \
 		"$(KUSTOMIZE)" edit add patch --kind Deployment --name five-spot-controller-manager --patch '$(AGENT_IMAGE_PATCH)'
 	"$(KUSTOMIZE)" build "$(LOCALBIN)/deploy" > "$(LOCALBIN)/release/install.yaml"

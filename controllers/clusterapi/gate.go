@@ -38,7 +38,7 @@ const (
 	ready
 )
 
-// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=machines.cluster.x-k8s.io,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=machines.cluster.x-k8s.io,verbs=list;watch
 
 // Gate tells whether Cluster API is there. It is opened and closed by a controller
 // that watches one CRD.

@@ -62,7 +62,7 @@ const (
 //
 // +kubebuilder:rbac:groups=5spot.finos.org,resources=scheduledmachines,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=5spot.finos.org,resources=scheduledmachines/status,verbs=patch
-// +kubebuilder:rbac:groups=5spot.finos.org,resources=machinecalendars,verbs=get;list;watch
+// +kubebuilder:rbac:groups=5spot.finos.org,resources=machinecalendars,verbs=list;watch
 //
 // Machines carry the ScheduledMachine as an owner that blocks its deletion, for which
 // OpenShift asks for update on its finalizers:
@@ -73,11 +73,11 @@ const (
 //
 // What people have said about how Nodes are drained:
 //
-// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machinedrainrules,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cluster.x-k8s.io,resources=machinedrainrules,verbs=list;watch
 //
-// The kubeconfig of a workload cluster and what a secretRef names:
+// The kubeconfig of a workload cluster and what a secretRef names take get on Secrets.
+// That is a role of its own in config/rbac, which can be bound in single namespaces.
 //
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconciler reconciles ScheduledMachines.

@@ -5,12 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -79,4 +81,33 @@ func managerIn(t *testing.T, manifests []byte) corev1.Container {
 	}
 	t.Fatal("there is no Deployment with one container")
 	return corev1.Container{}
+}
+
+// The overlay differs from what it is laid over in who may get Secrets where, and in
+// nothing else.
+func TestTheOverlayBindsSecretsInSingleNamespacesOnly(t *testing.T) {
+	t.Parallel()
+	needServer(t)
+	everywhere := objectsOf(t, "default")
+	g := NewWithT(t)
+	g.Expect(everywhere).To(ContainElement("ClusterRoleBinding /five-spot-secret-reader-rolebinding"))
+	overlay := objectsOf(t, "rbac-namespaced-secrets")
+	g.Expect(overlay).To(ContainElement("RoleBinding default/five-spot-secret-reader-rolebinding"))
+	overlay = slices.DeleteFunc(overlay, func(name string) bool { return name == "RoleBinding default/five-spot-secret-reader-rolebinding" })
+	everywhere = slices.DeleteFunc(everywhere, func(name string) bool { return name == "ClusterRoleBinding /five-spot-secret-reader-rolebinding" })
+	g.Expect(overlay).To(ConsistOf(everywhere))
+}
+
+// objectsOf are kind, namespace and name of the objects of a kustomization below config.
+func objectsOf(t *testing.T, folder string) []string {
+	t.Helper()
+	var names []string
+	for document := range strings.SplitSeq(kubectl(t, "", "kustomize", filepath.Join(root, "config", folder)), "\n---\n") {
+		object := metav1.PartialObjectMetadata{}
+		if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, object.Kind+" "+object.Namespace+"/"+object.Name)
+	}
+	return names
 }
