@@ -60,12 +60,17 @@ type clients interface {
 	UncachedClient(ctx context.Context, cluster client.ObjectKey) (client.Client, error)
 }
 
-// clusters are the workload clusters.
-type clusters interface {
-	clients
+// connections make connections to workload clusters, and tell what became of them.
+type connections interface {
 	Connect(cluster client.ObjectKey)
 	Tried(ctx context.Context, cluster client.ObjectKey) bool
 	MayReadKubeconfig(cluster client.ObjectKey) bool
+}
+
+// clusters are the workload clusters.
+type clusters interface {
+	clients
+	connections
 	Node(ctx context.Context, cluster client.ObjectKey, name, providerID string) (*corev1.Node, error)
 	WatchNodes(ctx context.Context, cluster client.ObjectKey, watcher clustercache.SourceWatcher[reconcile.Request],
 		toRequests func(ctx context.Context, node client.Object) []reconcile.Request) error

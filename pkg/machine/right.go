@@ -17,34 +17,33 @@ var (
 	finalizersResource = schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "scheduledmachines/finalizers"}
 )
 
-// Denied is the error of a request for which 5-Spot lacks the right. Its message is that
+// DeniedError is the error of a request for which 5-Spot lacks the right. Its message is that
 // of the Problem.
-type Denied struct {
+type DeniedError struct {
 	Problem *Problem
 	cause   error
 }
 
 // Error names the right.
-func (d *Denied) Error() string { return d.Problem.Message }
+func (d *DeniedError) Error() string { return d.Problem.Message }
 
 // Unwrap is the answer to the request.
-func (d *Denied) Unwrap() error { return d.cause }
+func (d *DeniedError) Unwrap() error { return d.cause }
 
 // DeniedBy is the Problem behind err where that is a lack of rights; nil where it is not.
 func DeniedBy(err error) *Problem {
-	var denied *Denied
-	if errors.As(err, &denied) {
+	if denied, ok := errors.AsType[*DeniedError](err); ok {
 		return denied.Problem
 	}
 	return nil
 }
 
-// ifDenied is err, as a Denied where it is the lack of this right.
+// ifDenied is err, as a DeniedError where it is the lack of this right.
 func ifDenied(err error, verb string, resource schema.GroupResource, namespace string) error {
 	if !lacksRight(err) {
 		return err
 	}
-	return &Denied{Problem: MissingRight(verb, resource, namespace), cause: err}
+	return &DeniedError{Problem: MissingRight(verb, resource, namespace), cause: err}
 }
 
 // MissingRight is the Problem that 5-Spot lacks a right in a namespace, which it names as

@@ -15,8 +15,8 @@ import (
 
 const manifest = `{apiVersion: example.com/v1, kind: Thing, metadata: {name: a, labels: {ours: "1"}}, spec: {port: 8080, list: [{name: x, value: 1.0}]}}`
 
-func parsed(g *WithT, text string) *unstructured.Unstructured {
-	object, err := Parse([]byte(text), "v1.2.0")
+func parsed(g *WithT) *unstructured.Unstructured {
+	object, err := Parse([]byte(manifest), "v1.2.0")
 	g.Expect(err).NotTo(HaveOccurred())
 	return object
 }
@@ -24,7 +24,7 @@ func parsed(g *WithT, text string) *unstructured.Unstructured {
 func TestAManifestIsReadAsAnAPIServerAnswers(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	object := parsed(g, manifest)
+	object := parsed(g)
 	g.Expect(object.Object["spec"]).To(Equal(map[string]any{"port": int64(8080), "list": []any{map[string]any{"name": "x", "value": int64(1)}}}))
 	g.Expect(object.GetAnnotations()).To(Equal(map[string]string{v1alpha1.VersionAnnotation: "v1.2.0"}))
 	g.Expect(Name(object)).To(Equal("Thing a"))
@@ -58,9 +58,9 @@ func TestWhatDiffers(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			live := parsed(g, manifest)
+			live := parsed(g)
 			c.change(live)
-			g.Expect(Differs(live, parsed(g, manifest))).To(Equal(c.want))
+			g.Expect(Differs(live, parsed(g))).To(Equal(c.want))
 		})
 	}
 }
@@ -68,7 +68,7 @@ func TestWhatDiffers(t *testing.T) {
 func TestAReplacementLeavesNothingOfOthersButInTheMetadata(t *testing.T) {
 	t.Parallel()
 	g := NewWithT(t)
-	wanted, live := parsed(g, manifest), parsed(g, manifest)
+	wanted, live := parsed(g), parsed(g)
 	live.SetResourceVersion("7")
 	live.SetUID("uid")
 	live.SetLabels(map[string]string{"theirs": "1"})
@@ -115,7 +115,7 @@ func TestWhoMayWrite(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
-			live := parsed(g, manifest)
+			live := parsed(g)
 			Stamp(live, c.by)
 			if c.want == nil {
 				g.Expect(ParseVersion(c.manager).MayWrite(live)).To(Succeed())

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +24,7 @@ func FuzzPreferredKubeconfig(f *testing.F) {
 		if len(validation.IsDNS1123Subdomain(exists)) > 0 {
 			t.Skip()
 		}
-		reader := preferringReader{fake.NewClientBuilder().WithObjects(kubeconfigSecret(exists, "x")).Build()}
+		reader := preferringReader{fake.NewClientBuilder().WithObjects(kubeconfigSecret(exists, "x")).Build(), &sync.Map{}}
 		got := &corev1.Secret{}
 		err := reader.Get(t.Context(), client.ObjectKey{Namespace: "bank", Name: asked}, got)
 		cluster, isKubeconfig := strings.CutSuffix(asked, "-kubeconfig")

@@ -28,7 +28,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(args[0], page), []byte(text), 0o644); err != nil { //nolint:gosec // Everybody may read the docs.
+	if err := os.WriteFile(filepath.Join(args[0], page), []byte(text), 0o644); err != nil {
 		return fmt.Errorf("failed to write the page: %w", err)
 	}
 	return nil

@@ -42,23 +42,28 @@ func TestEveryRuleHasOneReasonAndEveryReasonARule(t *testing.T) {
 	}{
 		"all is explained": {[]rbacv1.PolicyRule{rule}, []explanation{{Name: "desks", Reasons: []reason{desk, status}}}, nil},
 		"a rule without a reason": {
-			[]rbacv1.PolicyRule{rule}, []explanation{{Name: "desks", Reasons: []reason{desk}}},
+			[]rbacv1.PolicyRule{rule},
+			[]explanation{{Name: "desks", Reasons: []reason{desk}}},
 			[]string{"ClusterRole desks grants the right to get desks.example.com/status, for which reasons.yaml has no reason"},
 		},
 		"a reason without a rule": {
-			nil, []explanation{{Name: "desks", Reasons: []reason{desk}}},
+			nil,
+			[]explanation{{Name: "desks", Reasons: []reason{desk}}},
 			[]string{"reasons.yaml has a reason for the right to get desks.example.com, which ClusterRole desks does not grant"},
 		},
 		"two reasons": {
-			[]rbacv1.PolicyRule{rule}, []explanation{{Name: "desks", Reasons: []reason{desk, desk, status}}},
+			[]rbacv1.PolicyRule{rule},
+			[]explanation{{Name: "desks", Reasons: []reason{desk, desk, status}}},
 			[]string{"ClusterRole desks: reasons.yaml has several reasons for the right to get desks.example.com"},
 		},
 		"a reason for one object only": {
-			[]rbacv1.PolicyRule{narrow}, []explanation{{Name: "desks", Reasons: []reason{desk, status}}},
+			[]rbacv1.PolicyRule{narrow},
+			[]explanation{{Name: "desks", Reasons: []reason{desk, status}}},
 			[]string{"get desks.example.com one, for which", "get desks.example.com, which", "get desks.example.com/status one, for which", "get desks.example.com/status, which"},
 		},
 		"a reason that says nothing": {
-			[]rbacv1.PolicyRule{rule}, []explanation{{Name: "desks", Reasons: []reason{desk, {Resources: status.Resources, Verbs: status.Verbs}}}},
+			[]rbacv1.PolicyRule{rule},
+			[]explanation{{Name: "desks", Reasons: []reason{desk, {Resources: status.Resources, Verbs: status.Verbs}}}},
 			[]string{"says nothing about"},
 		},
 		"a wildcard": {
@@ -68,15 +73,18 @@ func TestEveryRuleHasOneReasonAndEveryReasonARule(t *testing.T) {
 		},
 		"a role that nobody explains": {nil, nil, []string{"does not explain ClusterRole desks of " + file}},
 		"a role that is explained twice": {
-			[]rbacv1.PolicyRule{rule}, []explanation{{Name: "desks", Reasons: []reason{desk, status}}, {Name: "desks", Reasons: []reason{desk, status}}},
+			[]rbacv1.PolicyRule{rule},
+			[]explanation{{Name: "desks", Reasons: []reason{desk, status}}, {Name: "desks", Reasons: []reason{desk, status}}},
 			[]string{"explains ClusterRole desks twice"},
 		},
 		"an explanation of no role": {
-			[]rbacv1.PolicyRule{rule}, []explanation{{Name: "desks", Reasons: []reason{desk, status}}, {Name: "tables"}},
+			[]rbacv1.PolicyRule{rule},
+			[]explanation{{Name: "desks", Reasons: []reason{desk, status}}, {Name: "tables"}},
 			[]string{"explains tables, of which there are 0"},
 		},
 		"a role of another kind": {
-			[]rbacv1.PolicyRule{rule}, []explanation{{Name: "desks", Kind: "Role", Reasons: []reason{desk, status}}},
+			[]rbacv1.PolicyRule{rule},
+			[]explanation{{Name: "desks", Kind: "Role", Reasons: []reason{desk, status}}},
 			[]string{"explains desks, of which there are 0", "does not explain ClusterRole desks"},
 		},
 	} {

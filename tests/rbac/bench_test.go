@@ -94,10 +94,10 @@ func (b *bench) patch(obj client.Object, patch string) {
 	b.Expect(world.Client.Patch(b.t.Context(), target, client.RawPatch(mergePatch, []byte(patch)), client.FieldOwner("kubectl-patch"))).To(Succeed())
 }
 
-// override has the schedule overruled until an instant.
-func (b *bench) override(sm *v1alpha1.ScheduledMachine, state v1alpha1.ScheduleState, until string) {
+// override has the schedule overruled, for longer than any test steps.
+func (b *bench) override(sm *v1alpha1.ScheduledMachine, state v1alpha1.ScheduleState) {
 	b.t.Helper()
-	b.patch(sm, fmt.Sprintf(`{"spec":{"schedule":{"override":{"state":%q,"until":%q}}}}`, state, until))
+	b.patch(sm, fmt.Sprintf(`{"spec":{"schedule":{"override":{"state":%q,"until":%q}}}}`, state, far))
 }
 
 func (b *bench) read(sm *v1alpha1.ScheduledMachine) (*v1alpha1.ScheduledMachine, error) {

@@ -112,7 +112,7 @@ func TestAnotherProviderTakesOneMoreRole(t *testing.T) {
 	b.Expect(b.parts(sm)).To(HaveLen(2))
 
 	b.grantForExamples("create", "get")
-	b.override(sm, v1alpha1.ScheduleInactive, far)
+	b.override(sm, v1alpha1.ScheduleInactive)
 	b.awaitCondition(sm, v1alpha1.ReferencesValidCondition, "False/ProviderForbidden")
 	b.Expect(b.messageOf(sm, v1alpha1.ReferencesValidCondition)).To(HavePrefix("5-Spot lacks the right to delete examplemachines."))
 	b.grantForExamples("create", "delete", "get")

@@ -48,10 +48,10 @@ func (b *bench) comesAndGoes() {
 		}
 		return strings.Join(now.Status.Drain.BlockedBy, ", "), nil
 	}).Should(ContainSubstring("held"))
-	b.override(sm, v1alpha1.ScheduleActive, far)
+	b.override(sm, v1alpha1.ScheduleActive)
 	b.await(sm, v1alpha1.PhaseActive)
 	b.Expect(world.WorkloadClient.Delete(b.t.Context(), pods)).To(Succeed())
-	b.override(sm, v1alpha1.ScheduleInactive, far)
+	b.override(sm, v1alpha1.ScheduleInactive)
 	b.await(sm, v1alpha1.PhaseInactive)
 }
 
@@ -162,7 +162,7 @@ func (b *bench) leavesNothing() {
 	for _, sm := range all {
 		b.awaitCondition(sm, v1alpha1.ReferencesValidCondition, "False/ProviderRefused")
 		b.Expect(b.parts(sm)).To(HaveLen(2))
-		b.override(sm, v1alpha1.ScheduleInactive, far)
+		b.override(sm, v1alpha1.ScheduleInactive)
 		b.await(sm, v1alpha1.PhaseInactive)
 		b.Expect(b.parts(sm)).To(BeEmpty())
 	}
