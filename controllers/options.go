@@ -24,6 +24,7 @@ type Options struct {
 
 	MetricsPort     int
 	MetricsInsecure bool
+	MetricsCertDir  string
 	HealthPort      int
 
 	LogFormat string
@@ -109,6 +110,8 @@ func addServingFlags(flags *pflag.FlagSet, env *environment.Variables, opts *Opt
 		"Port of /metrics; 0 turns it off. [METRICS_PORT]")
 	flags.BoolVar(&opts.MetricsInsecure, "metrics-insecure", env.Flag("METRICS_INSECURE", false),
 		"Serve /metrics as plain HTTP to everybody, instead of over TLS to those who may read it. [METRICS_INSECURE]")
+	flags.StringVar(&opts.MetricsCertDir, "metrics-cert-dir", env.Text("METRICS_CERT_DIR", ""),
+		"Folder of the certificate of /metrics, tls.crt and tls.key. As long as they are not there, the manager signs one itself. [METRICS_CERT_DIR]")
 	flags.IntVar(&opts.HealthPort, "health-port", env.Number("HEALTH_PORT", 8081),
 		"Port of /healthz and /readyz; 0 turns them off. [HEALTH_PORT]")
 	flags.StringVar(&opts.LogFormat, "log-format", env.Text("LOG_FORMAT", env.Text("RUST_LOG_FORMAT", "json")),

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,8 +21,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/controllers/clusterapi"
@@ -67,7 +64,7 @@ func NewManager(ctx context.Context, restConfig *rest.Config, opts Options, vers
 	if err != nil {
 		return nil, err
 	}
-	mgr, err := ctrl.NewManager(restConfig, managerOptions(scheme, opts))
+	mgr, err := ctrl.NewManager(restConfig, managerOptions(ctx, scheme, opts))
 	if err != nil {
 		return nil, fmt.Errorf("failed to create the manager: %w", err)
 	}
@@ -80,13 +77,13 @@ func NewManager(ctx context.Context, restConfig *rest.Config, opts Options, vers
 	return mgr, addControllers(ctx, mgr, opts, version)
 }
 
-func managerOptions(scheme *runtime.Scheme, opts Options) ctrl.Options {
+func managerOptions(ctx context.Context, scheme *runtime.Scheme, opts Options) ctrl.Options {
 	return ctrl.Options{
 		Scheme:                 scheme,
 		Cache:                  cacheOptions(),
 		NewCache:               newCache,
 		Client:                 client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
-		Metrics:                metricsOptions(opts),
+		Metrics:                metricsOptions(ctx, opts),
 		HealthProbeBindAddress: bindAddress(opts.HealthPort),
 		// Names are unique by construction; a test runs several managers in one process.
 		Controller:                    config.Controller{SkipNameValidation: new(true)},
@@ -107,23 +104,6 @@ func leaseName(opts Options) string {
 		return opts.LeaseName
 	}
 	return opts.LeaseName + "-" + strconv.Itoa(opts.InstanceID)
-}
-
-func metricsOptions(opts Options) metricsserver.Options {
-	options := metricsserver.Options{BindAddress: bindAddress(opts.MetricsPort)}
-	if !opts.MetricsInsecure {
-		options.SecureServing = true
-		options.FilterProvider = filters.WithAuthenticationAndAuthorization
-	}
-	return options
-}
-
-// bindAddress is the address for a port on every interface; "0" turns serving off.
-func bindAddress(port int) string {
-	if port == 0 {
-		return "0"
-	}
-	return net.JoinHostPort("", strconv.Itoa(port))
 }
 
 // cacheOptions holds in memory only what is needed: our own objects, Machines, Clusters, and

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
@@ -94,17 +93,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	//nolint:forbidigo // No test owns the binary that they share.
 	ctx, cancel := context.WithTimeout(context.Background(), startDeadline)
 	defer cancel()
-	root, err := testenv.SourceRoot(ctx)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(world.Management.Folder(), "five-spot")
-	build := exec.CommandContext(ctx, "go", "build", "-o", path, ".")
-	build.Dir = root
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", errors.Join(err, errors.New(string(output)))
-	}
-	return path, nil
+	return testenv.BuildManager(ctx, world.Management.Folder())
 })
 
 // launchChild runs the manager as it runs anywhere, as a process that can be killed.

@@ -59,6 +59,7 @@ func TestDeployTakesBothImages(t *testing.T) {
 		HaveField("Name", "POD_NAME"), HaveField("Name", "POD_NAMESPACE"),
 		corev1.EnvVar{Name: "ENABLE_LEADER_ELECTION", Value: "true"},
 		corev1.EnvVar{Name: "LEASE_NAME", Value: "5spot-leader"},
+		HaveField("Name", "METRICS_CERT_DIR"),
 		corev1.EnvVar{Name: agentImage, Value: agent},
 	))
 	g.Expect(bytes.Count(text, []byte("kind: CustomResourceDefinition"))).To(Equal(2))

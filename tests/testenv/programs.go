@@ -8,6 +8,12 @@ import (
 	"path/filepath"
 )
 
+// BuildManager builds the manager as it is shipped, and returns the path of the binary
+// in the folder.
+func BuildManager(ctx context.Context, folder string) (string, error) {
+	return Build(ctx, folder, "five-spot", ".")
+}
+
 // BuildAgent builds the reclaim agent as it is shipped, and returns the path of the
 // binary in the folder.
 func BuildAgent(ctx context.Context, folder string) (string, error) {
