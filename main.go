@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	_ "time/tzdata" // The image has no zone files.
 
 	"github.com/go-logr/logr"
@@ -39,6 +40,9 @@ func run(args []string) error {
 	log := newLogger(opts)
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
+	if err := setLibraryLevel(logLevel(opts)); err != nil {
+		return err
+	}
 
 	config, err := restConfig(opts.Kubeconfig)
 	if err != nil {
@@ -58,14 +62,28 @@ func run(args []string) error {
 
 // newLogger logs JSON, or text for people.
 func newLogger(opts controllers.Options) logr.Logger {
-	level := opts.LogLevel
-	if opts.Verbose {
-		level = max(level, 2)
-	}
 	if opts.LogFormat == "text" {
-		return logging.NewText(level)
+		return logging.NewText(logLevel(opts))
 	}
-	return logging.NewJSON(level)
+	return logging.NewJSON(logLevel(opts))
+}
+
+// logLevel is at most 5. From 8 on client-go logs the bodies of requests, and with them
+// Secrets.
+func logLevel(opts controllers.Options) int {
+	if opts.Verbose {
+		return max(opts.LogLevel, 2)
+	}
+	return opts.LogLevel
+}
+
+// setLibraryLevel sets the level for what does not get its logger from a context.
+func setLibraryLevel(level int) error {
+	var verbosity klog.Level
+	if err := verbosity.Set(strconv.Itoa(level)); err != nil {
+		return fmt.Errorf("failed to set the level of the log: %w", err)
+	}
+	return nil
 }
 
 // restConfig reads the kubeconfig, or uses the ServiceAccount of the Pod.

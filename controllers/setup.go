@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/controllers/clusterapi"
@@ -57,6 +58,7 @@ func NewScheme() (*runtime.Scheme, error) {
 func NewManager(ctx context.Context, restConfig *rest.Config, opts Options, version string) (ctrl.Manager, error) {
 	restConfig = rest.AddUserAgent(rest.CopyConfig(restConfig), userAgent)
 	restConfig.QPS, restConfig.Burst = opts.KubeAPIQPS, opts.KubeAPIBurst
+	restConfig.WarningHandlerWithContext = machine.QuietAboutSecrets(ctrllog.NewKubeAPIWarningLogger(ctrllog.KubeAPIWarningLoggerOptions{}))
 	if err := requireCRDs(restConfig); err != nil {
 		return nil, err
 	}

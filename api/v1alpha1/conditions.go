@@ -147,7 +147,8 @@ const (
 	// that allows it to be named.
 	SecretNotAllowedReason = "SecretNotAllowed"
 
-	// SecretInvalidReason surfaces when the Secret's value is not a YAML or JSON object.
+	// SecretInvalidReason surfaces when the Secret's value is not one YAML or JSON
+	// object without aliases, of at most 128 KiB and 64 levels.
 	SecretInvalidReason = "SecretInvalid"
 
 	// ForeignObjectReason surfaces when an object of the derived name exists that

@@ -19,6 +19,10 @@ const (
 	// so that a later edit can be told from drift.
 	SpecHashAnnotation = "5spot.finos.org/spec-hash"
 
+	// SecretVersionAnnotation is on a bootstrap or infrastructure object with a
+	// secretRef; its value is the resourceVersion of the Secret that was merged in.
+	SecretVersionAnnotation = "5spot.finos.org/secret-version"
+
 	// RemindedAtAnnotation is on a Machine that Cluster API did not look at again after
 	// the end of a pause; its value is when it was changed for that, in RFC 3339.
 	RemindedAtAnnotation = "5spot.finos.org/reminded-at"

@@ -128,6 +128,9 @@ func (e *ensuring) createParts(ctx context.Context, parts parts) (bool, error) {
 }
 
 func (e *ensuring) createPart(ctx context.Context, part *part) error {
+	if part.wanted.SecretRef != nil {
+		ctx = withSecret(ctx)
+	}
 	err := e.writer.Create(ctx, part.built)
 	switch {
 	case err == nil:

@@ -88,6 +88,9 @@ type world struct {
 	// of one that was executed.
 	before, after func(call string) error
 
+	// seen is told of each creation, with its context.
+	seen func(ctx context.Context, call string)
+
 	// racing is created by somebody else right before our own creation of its kind.
 	racing client.Object
 
@@ -149,6 +152,9 @@ func (w *world) get(ctx context.Context, c client.WithWatch, key client.ObjectKe
 }
 
 func (w *world) create(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+	if w.seen != nil {
+		w.seen(ctx, "create "+kindOf(obj))
+	}
 	return w.around("create "+kindOf(obj), func() error {
 		if w.racing != nil && kindOf(w.racing) == kindOf(obj) {
 			if err := c.Create(ctx, w.racing); err != nil {

@@ -5,20 +5,11 @@ import (
 	"fmt"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
-	"sigs.k8s.io/yaml"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 )
 
-var (
-	errSpecNotObject = errors.New("spec is not a JSON object")
-
-	// errSecretNotObject stands for every flaw of a Secret's value: what a parser has
-	// to say about it may quote it.
-	errSecretNotObject = errors.New("the value of the Secret is not a YAML or JSON object")
-
-	errSecretNamesHost = errors.New("the value of the Secret has a " + providerIDField)
-)
+var errSpecNotObject = errors.New("spec is not a JSON object")
 
 // mergedSpec is obj's spec with secretValue merged over it.
 func mergedSpec(obj v1alpha1.ProviderObject, secretValue []byte) (map[string]any, error) {
@@ -29,19 +20,11 @@ func mergedSpec(obj v1alpha1.ProviderObject, secretValue []byte) (map[string]any
 	if obj.SecretRef == nil {
 		return spec, nil
 	}
-	decoded, err := yaml.YAMLToJSONStrict(secretValue)
+	patch, err := secretObject(secretValue)
 	if err != nil {
-		return nil, errSecretNotObject
+		return nil, err
 	}
-	patch, err := jsonObject(decoded)
-	if err != nil {
-		return nil, errSecretNotObject
-	}
-	built := mergePatch(spec, patch)
-	if built[providerIDField] != nil {
-		return nil, errSecretNamesHost
-	}
-	return built, nil
+	return mergePatch(spec, patch), nil
 }
 
 // mergePatch applies a merge patch of RFC 7386. It is not that of json-patch, which also
@@ -82,12 +65,4 @@ func rawSpec(obj v1alpha1.ProviderObject) []byte {
 		return []byte("{}")
 	}
 	return obj.Spec.Raw
-}
-
-// secretKey is the key of ref, or its default.
-func secretKey(ref *v1alpha1.SecretReference) string {
-	if ref.Key == "" {
-		return "spec"
-	}
-	return ref.Key
 }

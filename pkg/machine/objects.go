@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,7 +47,7 @@ func (o *Objects) Confirm(ctx context.Context, sm *v1alpha1.ScheduledMachine) (*
 	return live, nil
 }
 
-// resolve finds how the API server calls a provider's kind.
+// resolve finds how the API server calls the kind of a provider object.
 func (o *Objects) resolve(gvk schema.GroupVersionKind) (*meta.RESTMapping, *Problem, error) {
 	mapping, err := o.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 	switch {
@@ -77,32 +76,6 @@ func (o *Objects) head(ctx context.Context, gvk schema.GroupVersionKind, key cli
 	}
 	found.SetGroupVersionKind(gvk)
 	return found, nil
-}
-
-// secretValue reads the value of obj's secretRef; nil when there is no secretRef.
-func (o *Objects) secretValue(ctx context.Context, namespace string, ref *v1alpha1.SecretReference) ([]byte, *Problem, error) {
-	if ref == nil {
-		return nil, nil, nil
-	}
-	secret := &corev1.Secret{}
-	err := o.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: ref.Name}, secret)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, problemf(v1alpha1.SecretNotFoundReason, "Secret %q does not exist", bounded(ref.Name)), nil
-	case apierrors.IsForbidden(err):
-		return nil, MissingRight("get", corev1.Resource("secrets"), namespace), nil
-	case err != nil:
-		return nil, nil, fmt.Errorf("failed to read Secret %s/%s: %w", namespace, ref.Name, err)
-	case secret.Labels[v1alpha1.AllowSecretRefLabel] != "true":
-		return nil, problemf(v1alpha1.SecretNotAllowedReason, "Secret %q lacks the label %s: %q",
-			bounded(ref.Name), v1alpha1.AllowSecretRefLabel, "true"), nil
-	}
-	value, ok := secret.Data[secretKey(ref)]
-	if !ok {
-		return nil, problemf(v1alpha1.SecretNotFoundReason, "Secret %q has no key %q",
-			bounded(ref.Name), bounded(secretKey(ref))), nil
-	}
-	return value, nil, nil
 }
 
 // reference names an object for the status.

@@ -7,9 +7,11 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 
@@ -23,6 +25,9 @@ var (
 
 // part is the bootstrap or the infrastructure object on its way.
 type part struct {
+	// path is where the ScheduledMachine says what is wanted.
+	path *field.Path
+
 	wanted   v1alpha1.ProviderObject
 	gvk      schema.GroupVersionKind
 	resource schema.GroupResource
@@ -50,6 +55,7 @@ type parts [2]*part
 func partsOf(sm *v1alpha1.ScheduledMachine) parts {
 	return parts{
 		{
+			path:   field.NewPath("spec", "bootstrapSpec"),
 			wanted: sm.Spec.BootstrapSpec,
 			gvk:    groupVersionKind(sm.Spec.BootstrapSpec),
 			ref:    func(r *Result) **v1alpha1.ObjectReference { return &r.Bootstrap },
@@ -58,6 +64,7 @@ func partsOf(sm *v1alpha1.ScheduledMachine) parts {
 			},
 		},
 		{
+			path:   field.NewPath("spec", "infrastructureSpec"),
 			wanted: sm.Spec.InfrastructureSpec,
 			gvk:    groupVersionKind(sm.Spec.InfrastructureSpec),
 			ref:    func(r *Result) **v1alpha1.ObjectReference { return &r.Infrastructure },
@@ -88,10 +95,10 @@ func machineTarget(sm *v1alpha1.ScheduledMachine) target {
 // told in advance; Ensure reports those that it lacks.
 func (o *Objects) References(ctx context.Context, sm *v1alpha1.ScheduledMachine) (*Problem, error) {
 	for _, part := range partsOf(sm) {
-		if _, problem, err := o.resolve(part.gvk); problem != nil || err != nil {
+		if _, problem, err := o.resolvePart(part); problem != nil || err != nil {
 			return problem, err
 		}
-		if _, problem, err := o.build(ctx, sm, part.wanted); problem != nil || err != nil {
+		if _, problem, err := o.build(ctx, sm, part); problem != nil || err != nil {
 			return problem, err
 		}
 	}
@@ -113,7 +120,7 @@ func (e *ensuring) prepare(ctx context.Context, parts parts) (bool, error) {
 			continue
 		}
 		var err error
-		if part.built, e.result.Problem, err = e.build(ctx, e.sm, part.wanted); err != nil || e.result.Problem != nil {
+		if part.built, e.result.Problem, err = e.build(ctx, e.sm, part); err != nil || e.result.Problem != nil {
 			return false, err
 		}
 	}
@@ -122,7 +129,7 @@ func (e *ensuring) prepare(ctx context.Context, parts parts) (bool, error) {
 
 // survey finds out whether the object of a part exists and what it is to us.
 func (e *ensuring) survey(ctx context.Context, part *part) error {
-	mapping, problem, err := e.resolve(part.gvk)
+	mapping, problem, err := e.resolvePart(part)
 	if err != nil || problem != nil {
 		e.result.Problem = problem
 		return err
@@ -143,6 +150,15 @@ func (e *ensuring) find(ctx context.Context, part *part) (err error) {
 	return err
 }
 
+// resolvePart is resolve for the kind of a part; a Problem names the field.
+func (o *Objects) resolvePart(part *part) (*meta.RESTMapping, *Problem, error) {
+	mapping, problem, err := o.resolve(part.gvk)
+	if problem != nil {
+		problem.Message = part.path.String() + ": " + problem.Message
+	}
+	return mapping, problem, err
+}
+
 // judge says what becomes of a part's object that exists: kept, waited for,
 // deleted, or refused to be touched.
 func (e *ensuring) judge(ctx context.Context, part *part) error {
@@ -154,7 +170,12 @@ func (e *ensuring) judge(ctx context.Context, part *part) error {
 	case !part.found.DeletionTimestamp.IsZero():
 		e.result.Waiting = part.describe(e.sm) + " is still being deleted"
 		return nil
-	case e.live == nil && e.isLeftFromBefore(part.found):
+	}
+	left, err := e.isLeftFromBefore(ctx, part)
+	switch {
+	case err != nil || e.result.Problem != nil:
+		return err
+	case left:
 		e.result.Waiting = part.describe(e.sm) + " was created from an earlier spec or for an earlier Machine and is being deleted"
 		e.result.Changed = true
 		return e.deleteObject(ctx, part.found)
@@ -163,35 +184,50 @@ func (e *ensuring) judge(ctx context.Context, part *part) error {
 	return nil
 }
 
-// isLeftFromBefore is whether found, an object of ours that no Machine owns any
-// more, cannot become part of a new Machine: it was created from another spec, or
-// its Machine is gone without it.
-func (e *ensuring) isLeftFromBefore(found *metav1.PartialObjectMetadata) bool {
-	return found.Annotations[v1alpha1.SpecHashAnnotation] != SpecHash(e.sm) ||
-		slices.ContainsFunc(found.OwnerReferences, isMachine)
+// isLeftFromBefore is whether the object of a part, of ours and without a Machine,
+// cannot become part of a new one: it was created from another spec or another version
+// of its Secret, or its Machine is gone without it.
+func (e *ensuring) isLeftFromBefore(ctx context.Context, part *part) (bool, error) {
+	found := part.found
+	switch {
+	case e.live != nil:
+		return false, nil
+	case found.Annotations[v1alpha1.SpecHashAnnotation] != SpecHash(e.sm), slices.ContainsFunc(found.OwnerReferences, isMachine):
+		return true, nil
+	}
+	secret, problem, err := e.secretOf(ctx, Namespace(e.sm), part)
+	e.result.Problem = problem
+	return secret != nil && found.Annotations[v1alpha1.SecretVersionAnnotation] != secret.version, err
 }
 
 // build makes the object of a part, with its Secret merged in.
-func (o *Objects) build(ctx context.Context, sm *v1alpha1.ScheduledMachine, wanted v1alpha1.ProviderObject) (*unstructured.Unstructured, *Problem, error) {
-	value, problem, err := o.secretValue(ctx, Namespace(sm), wanted.SecretRef)
+func (o *Objects) build(ctx context.Context, sm *v1alpha1.ScheduledMachine, part *part) (*unstructured.Unstructured, *Problem, error) {
+	secret, problem, err := o.secretOf(ctx, Namespace(sm), part)
 	if problem != nil || err != nil {
 		return nil, problem, err
 	}
-	built, err := BuildProviderObject(sm, wanted, value)
-	return built, unbuildable(wanted, err), nil
+	if secret == nil {
+		built, err := BuildProviderObject(sm, part.wanted, nil)
+		return built, part.unbuildable(err), nil
+	}
+	built, err := BuildProviderObject(sm, part.wanted, secret.value)
+	if err != nil {
+		return nil, part.unbuildable(err), nil
+	}
+	built.SetAnnotations(withOurs(built.GetAnnotations(), map[string]string{v1alpha1.SecretVersionAnnotation: secret.version}))
+	return built, nil, nil
 }
 
 // unbuildable is what somebody has to mend after err of BuildProviderObject.
-func unbuildable(wanted v1alpha1.ProviderObject, err error) *Problem {
-	switch {
-	case err == nil:
+func (p *part) unbuildable(err error) *Problem {
+	if err == nil {
 		return nil
-	case errors.Is(err, errSecretNotObject):
-		return problemf(v1alpha1.SecretInvalidReason, "key %q of Secret %q is not a YAML or JSON object",
-			bounded(secretKey(wanted.SecretRef)), bounded(wanted.SecretRef.Name))
-	case errors.Is(err, errSecretNamesHost):
-		return problemf(v1alpha1.SecretInvalidReason, "key %q of Secret %q has a %s: only the provider may tell which host it is",
-			bounded(secretKey(wanted.SecretRef)), bounded(wanted.SecretRef.Name), providerIDField)
 	}
-	return problemf(v1alpha1.ProviderRefusedReason, "the spec of %s is not a JSON object", bounded(wanted.Kind))
+	for _, rule := range secretRules {
+		if errors.Is(err, rule) {
+			return problemf(v1alpha1.SecretInvalidReason, "%s: key %q of Secret %q %s", p.path.Child("secretRef"),
+				bounded(secretKey(p.wanted.SecretRef)), bounded(p.wanted.SecretRef.Name), rule)
+		}
+	}
+	return problemf(v1alpha1.ProviderRefusedReason, "%s: must be a JSON object", p.path.Child("spec"))
 }

@@ -1,9 +1,11 @@
 package machine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +15,8 @@ import (
 
 	"github.com/finos/five-spot/api/v1alpha1"
 )
+
+var errNotShown = errors.New("the error is not shown, since a secretRef took part")
 
 // Problem is something that somebody has to mend before the objects can be there.
 type Problem struct {
@@ -84,20 +88,28 @@ func answer(about target, err error) string {
 }
 
 // withoutSecret is err, less its text where that could repeat a Secret. It keeps
-// answering apierrors' questions.
+// answering apierrors' questions, and those about the context.
 func withoutSecret(about target, err error) error {
 	var status apierrors.APIStatus
-	if !about.secret || !errors.As(err, &status) {
+	var transport *url.Error
+	switch {
+	case !about.secret:
+		return err
+	case errors.As(err, &status):
+		code, reason := status.Status().Code, status.Status().Reason
+		return &apierrors.StatusError{ErrStatus: metav1.Status{
+			Status:  metav1.StatusFailure,
+			Code:    code,
+			Reason:  reason,
+			Details: retryDetails(status.Status().Details),
+			Message: fmt.Sprintf("%d %s (the answer is not shown, since a secretRef took part)", code, http.StatusText(int(code))),
+		}}
+	case errors.As(err, &transport), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		// Nobody has answered.
 		return err
 	}
-	code, reason := status.Status().Code, status.Status().Reason
-	return &apierrors.StatusError{ErrStatus: metav1.Status{
-		Status:  metav1.StatusFailure,
-		Code:    code,
-		Reason:  reason,
-		Details: retryDetails(status.Status().Details),
-		Message: fmt.Sprintf("%d %s (the answer is not shown, since a secretRef took part)", code, http.StatusText(int(code))),
-	}}
+	// An answer that could not be understood, which the error may hold in full.
+	return errNotShown
 }
 
 func retryDetails(details *metav1.StatusDetails) *metav1.StatusDetails {
