@@ -40,6 +40,7 @@ func run(args []string) error {
 	log := newLogger(opts)
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
+	logging.TakeStandard(log)
 	if err := setLibraryLevel(logLevel(opts)); err != nil {
 		return err
 	}

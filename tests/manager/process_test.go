@@ -1,12 +1,15 @@
 package manager_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +34,9 @@ type manager struct {
 	// token is that with which it talks to the API server.
 	token string
 
+	// stop ends it.
+	stop func()
+
 	// metrics and health are host and port on the loopback device.
 	metrics, health string
 }
@@ -50,11 +56,11 @@ func startManager(t *testing.T, args ...string) *manager {
 	m.Expect(os.WriteFile(kubeconfig, content, 0o600)).To(Succeed())
 
 	process, err := testenv.StartProcess(m.log, binary, append([]string{
-		"--kubeconfig", kubeconfig, "--metrics-port", portOf(m.metrics), "--health-port", portOf(m.health),
+		"--kubeconfig", kubeconfig, "--metrics-port", strconv.Itoa(portOf(m.metrics)), "--health-port", strconv.Itoa(portOf(m.health)),
 		"--enable-leader-election=false",
 	}, args...), []string{"POD_NAMESPACE=" + namespace})
 	m.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() {
+	m.stop = sync.OnceFunc(func() {
 		select {
 		case <-process.Done():
 			t.Errorf("the manager has ended: %v", process.Err())
@@ -67,6 +73,7 @@ func startManager(t *testing.T, args ...string) *manager {
 			t.Logf("%s", m.log.Contents())
 		}
 	})
+	t.Cleanup(m.stop)
 	m.Eventually(func() int {
 		code, _, err := m.ask("http://"+m.health+"/readyz", "")
 		if err != nil {
@@ -83,6 +90,18 @@ func startManager(t *testing.T, args ...string) *manager {
 		return conn.Close()
 	}).Should(Succeed())
 	return m
+}
+
+// expectJSON expects each line of the log to be an object.
+func (m *manager) expectJSON() {
+	m.Helper()
+	lines := bytes.Split(bytes.TrimSpace(m.log.Contents()), []byte("\n"))
+	m.Expect(len(lines)).To(BeNumerically(">", 5))
+	for _, line := range lines {
+		if entry := map[string]any{}; json.Unmarshal(line, &entry) != nil || entry["msg"] == nil {
+			m.Errorf("not a line of a log: %s", line)
+		}
+	}
 }
 
 // ask sends a GET request with a token, if there is one.
@@ -123,13 +142,10 @@ func freePort(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-func portOf(address string) string {
-	_, port, err := net.SplitHostPort(address)
+func portOf(address string) int {
+	parsed, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
 		panic(err)
 	}
-	if _, err := strconv.Atoi(port); err != nil {
-		panic(err)
-	}
-	return port
+	return parsed.Port
 }

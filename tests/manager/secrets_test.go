@@ -81,6 +81,7 @@ func TestASecretsValueIsShownNowhereAtTheHighestVerbosity(t *testing.T) {
 	m.Eventually(seen.kinds).Should(ContainElements("ScheduledMachine", "Machine", "Event"))
 	tenant.remove(all...)
 
+	m.expectJSON()
 	log := string(m.log.Contents())
 	m.Expect(log).To(ContainSubstring("a warning is not shown, since a secretRef took part"), "the provider warned, and that was heard")
 	m.Expect(log).To(ContainSubstring(`"logger":"controller-runtime`), "the libraries log")

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 )
 
+// ManagerVersion is what the manager that BuildManager builds takes itself for.
+const ManagerVersion = "v0.1.0"
+
 // BuildManager builds the manager as it is shipped, and returns the path of the binary
 // in the folder.
 func BuildManager(ctx context.Context, folder string) (string, error) {
@@ -28,7 +31,7 @@ func Build(ctx context.Context, folder, name, program string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(folder, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, program)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+ManagerVersion, "-o", path, program)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
