@@ -59,8 +59,10 @@ func TestTheManagerRunsWherePodSecurityIsRestricted(t *testing.T) {
 		"no seccomp":           func(pod *corev1.PodSpec) { pod.SecurityContext.SeccompProfile = nil },
 		"the host's network":   func(pod *corev1.PodSpec) { pod.HostNetwork = true },
 		"the host's processes": func(pod *corev1.PodSpec) { pod.HostPID = true },
-		"privileged":           func(pod *corev1.PodSpec) { pod.Containers[0].SecurityContext.Privileged = new(true) },
-		"capabilities":         func(pod *corev1.PodSpec) { pod.Containers[0].SecurityContext.Capabilities = nil },
+		"privileged": func(pod *corev1.PodSpec) {
+			pod.Containers[0].SecurityContext.AllowPrivilegeEscalation, pod.Containers[0].SecurityContext.Privileged = new(true), new(true)
+		},
+		"capabilities": func(pod *corev1.PodSpec) { pod.Containers[0].SecurityContext.Capabilities = nil },
 		"more privileges": func(pod *corev1.PodSpec) {
 			pod.Containers[0].SecurityContext.AllowPrivilegeEscalation, pod.Containers[0].SecurityContext.Privileged = nil, nil
 		},
