@@ -83,7 +83,7 @@ func (p *part) describe(sm *v1alpha1.ScheduledMachine) string {
 }
 
 func (p *part) target(sm *v1alpha1.ScheduledMachine) target {
-	return target{kind: p.gvk.Kind, name: Name(sm), namespace: Namespace(sm), resource: p.resource, secret: p.wanted.SecretRef != nil}
+	return target{path: p.path, kind: p.gvk.Kind, name: Name(sm), namespace: Namespace(sm), resource: p.resource, secret: p.wanted.SecretRef != nil}
 }
 
 func machineTarget(sm *v1alpha1.ScheduledMachine) target {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 )
@@ -37,6 +38,10 @@ func problemf(reason, format string, args ...any) *Problem {
 
 // target is what a request was about.
 type target struct {
+	// path is the field that asks for the object; nil for a Machine, for which no single
+	// one does.
+	path *field.Path
+
 	kind      string
 	name      string
 	namespace string
@@ -50,6 +55,15 @@ type target struct {
 // refusal turns the answer to a POST into a Problem where only a person can mend
 // it, or else into an error that is worth another try.
 func refusal(about target, err error) (*Problem, error) {
+	problem, err := judged(about, err)
+	// A right that 5-Spot lacks is no flaw of what the field says.
+	if problem != nil && about.path != nil && problem.Reason != v1alpha1.ProviderForbiddenReason {
+		problem.Message = about.path.String() + ": " + problem.Message
+	}
+	return problem, err
+}
+
+func judged(about target, err error) (*Problem, error) {
 	switch {
 	case meta.IsNoMatchError(err), apierrors.IsNotFound(err) && !isNamespaceMissing(err), apierrors.IsMethodNotSupported(err):
 		return problemf(v1alpha1.ProviderKindNotFoundReason,

@@ -169,6 +169,10 @@ func TestRefusalsOfTheServerAreProblems(t *testing.T) {
 			w.before = failing(c.call, c.err)
 			result := w.ensure(t, scheduledMachine())
 			wantProblem(t, result.Problem, c.reason, c.texts...)
+			ofAPart := c.call != "create Machine" && strings.HasPrefix(c.call, "create") && c.reason != v1alpha1.ProviderForbiddenReason
+			if ofAPart && !strings.HasPrefix(result.Problem.Message, "spec.") {
+				t.Errorf("the message names no field: %s", result.Problem.Message)
+			}
 			if result.Machine != nil || w.read(t, machineKind) != nil {
 				t.Error("a part was refused, and yet there is a Machine")
 			}

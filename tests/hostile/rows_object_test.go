@@ -69,9 +69,9 @@ var metadataAttacks = map[string]attack{
 			return object["metadata"].(map[string]any)["deletionTimestamp"] == nil
 		},
 	},
-	"a resourceVersion at creation": {change: `{metadata: {resourceVersion: "1"}}`, refused: "resourceVersion"},
-	"a finalizer without a domain":  {change: `{metadata: {finalizers: [never]}}`, refused: "metadata.finalizers"},
-	"a finalizer with a line feed":  {change: `{metadata: {finalizers: ["a.example.com/x\ny"]}}`, refused: "metadata.finalizers"},
+	"a resourceVersion at creation":     {change: `{metadata: {resourceVersion: "1"}}`, refused: "resourceVersion"},
+	"a finalizer that nobody takes off": {change: `{metadata: {finalizers: [never]}}`, harmless: "it keeps the object, not its machine"},
+	"a finalizer with a line feed":      {change: `{metadata: {finalizers: ["a.example.com/x\ny"]}}`, refused: "metadata.finalizers"},
 	"5-Spot's finalizer from the start": {
 		change: `{metadata: {finalizers: [5spot.finos.org/scheduledmachine]}}`, harmless: "5-Spot would have set it",
 	},

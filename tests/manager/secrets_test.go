@@ -49,11 +49,11 @@ func TestASecretsValueIsShownNowhereAtTheHighestVerbosity(t *testing.T) {
 		adjust func(*v1alpha1.ScheduledMachine)
 		says   string
 	}{
-		"denied": {nil, `False/ProviderRefused: RemoteMachine "denied" was refused: Invalid (the answer is not shown, since a secretRef took part)`},
-		"typed":  {nil, `False/ProviderRefused: RemoteMachine "typed" was refused: Invalid (the answer is not shown, since a secretRef took part)`},
+		"denied": {nil, `False/ProviderRefused: spec.infrastructureSpec: RemoteMachine "denied" was refused: Invalid (the answer is not shown, since a secretRef took part)`},
+		"typed":  {nil, `False/ProviderRefused: spec.infrastructureSpec: RemoteMachine "typed" was refused: Invalid (the answer is not shown, since a secretRef took part)`},
 		"picky": {func(sm *v1alpha1.ScheduledMachine) {
 			sm.Spec.InfrastructureSpec.Kind = "DevMachine"
-		}, `False/ProviderRefused: DevMachine "picky" was refused: Invalid (the answer is not shown, since a secretRef took part)`},
+		}, `False/ProviderRefused: spec.infrastructureSpec: DevMachine "picky" was refused: Invalid (the answer is not shown, since a secretRef took part)`},
 		"text":   {nil, `False/SecretInvalid: spec.infrastructureSpec.secretRef: key "spec" of Secret "text" must be a YAML or JSON object`},
 		"twice":  {nil, `False/SecretInvalid: spec.infrastructureSpec.secretRef: key "spec" of Secret "twice" must be a YAML or JSON object`},
 		"alias":  {nil, `False/SecretInvalid: spec.infrastructureSpec.secretRef: key "spec" of Secret "alias" must not use YAML aliases`},
