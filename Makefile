@@ -121,7 +121,7 @@ verify-generated: generate manifests docs ## Regenerate the generated files and 
 
 .PHONY: verify-manifests
 verify-manifests: $$(KUSTOMIZE) ## Check that every kustomization builds.
-	@for dir in admission agent agent-openshift agent/rights crd default prometheus rbac-namespaced-secrets workload; do \
+	@for dir in admission agent agent-openshift agent/rights crd default networkpolicy prometheus rbac-namespaced-secrets workload; do \
 		"$(KUSTOMIZE)" build "config/$$dir" > /dev/null || { echo "config/$$dir does not build"; exit 1; }; \
 	done
 

@@ -30,9 +30,10 @@ func settings(g *WithT) (flags *pflag.FlagSet, asked map[string]bool) {
 		"addLeaderElectionFlags": addLeaderElectionFlags,
 		"addLifecycleFlags":      addLifecycleFlags,
 		"addAdmissionFlags":      addAdmissionFlags,
+		"addNetworkPolicyFlags":  addNetworkPolicyFlags,
 	}
 	var code []byte
-	for _, file := range []string{"options.go", "admission_options.go"} {
+	for _, file := range []string{"options.go", "admission_options.go", "network_policy_options.go"} {
 		text, err := os.ReadFile(file)
 		g.Expect(err).NotTo(HaveOccurred())
 		code = append(code, text...)

@@ -51,6 +51,8 @@ type Options struct {
 	ManageAdmissionPolicy bool
 	Admission             admission.Settings
 
+	NetworkPolicy NetworkPolicyOptions
+
 	Concurrency  int
 	KubeAPIQPS   float32
 	KubeAPIBurst int
@@ -79,6 +81,7 @@ func ParseOptions(args []string, lookupEnv func(string) (string, bool)) (Options
 	addLeaderElectionFlags(flags, env, &opts)
 	addLifecycleFlags(flags, env, &opts)
 	addAdmissionFlags(flags, env, &opts)
+	addNetworkPolicyFlags(flags, env, &opts)
 	opts.PodName = env.Text("POD_NAME", "")
 	opts.PodNamespace = env.Text("POD_NAMESPACE", "")
 	opts.PodUID = env.Text("POD_UID", "")
@@ -179,7 +182,8 @@ func (o Options) validate() error {
 	check(o.JoinTimeout > 0, "--join-timeout must be more than 0")
 	check(!o.LeaderElection || o.LeaseDuration > o.LeaseRenewDeadline && o.LeaseRenewDeadline > o.LeaseRetryPeriod && o.LeaseRetryPeriod > 0,
 		"--lease-duration must be more than --lease-renew-deadline, and that more than --lease-retry-period")
-	return errors.Join(append(errs, o.Admission.Validate())...)
+	_, err := o.networkPolicy()
+	return errors.Join(append(errs, o.Admission.Validate(), err)...)
 }
 
 // wholeSeconds is a flag that takes a duration as a whole number of seconds.

@@ -117,6 +117,10 @@ func TestParseOptionsNamesWhatIsWrong(t *testing.T) {
 		"no action":                                 {args: []string{"--admission-validation-actions="}, want: "--admission-validation-actions must be one or two of"},
 		"an action twice":                           {args: []string{"--admission-validation-actions=Deny,Deny"}, want: "--admission-validation-actions must be one or two of"},
 		"actions that say the same":                 {args: []string{"--admission-validation-actions=Deny,Warn"}, want: "--admission-validation-actions must not have both Deny and Warn"},
+		"no port of an API server":                  {args: []string{"--network-policy-api-server-ports="}, want: "--network-policy-api-server-ports must name at least one port"},
+		"a port that is none":                       {args: []string{"--network-policy-api-server-ports=443,65536"}, want: `--network-policy-api-server-ports must be from 1 to 65535, not "65536"`},
+		"a selector that is none":                   {args: []string{"--network-policy-metrics-namespaces=a in"}, want: "--network-policy-metrics-namespaces must be a selector of labels"},
+		"a NetworkPolicy of no namespace":           {args: []string{"--manage-network-policy"}, want: "--manage-network-policy needs POD_NAMESPACE"},
 		"an argument that is no flag":               {args: []string{"run"}, want: `unexpected argument "run"`},
 		"an unknown flag":                           {args: []string{"--frobnicate"}, want: "unknown flag: --frobnicate"},
 	}

@@ -192,6 +192,9 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 	if err := setupAdmissionPolicy(mgr, opts, version, telemetry); err != nil {
 		return err
 	}
+	if err := setupNetworkPolicy(mgr, opts, version); err != nil {
+		return err
+	}
 	opts.Registry.MustRegister(metrics.NewMachines(whileLeading(mgr, reconciler.Phases)))
 
 	connect := kept(func(ctx context.Context) (*workload.Clusters, error) {

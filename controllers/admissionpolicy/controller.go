@@ -35,10 +35,6 @@ import (
 const (
 	controllerName = "admissionpolicy"
 
-	// checkAfter is when to look at what a watch may have missed that failed, such as where
-	// the right to watch is missing. Nothing else is polled.
-	checkAfter = 5 * time.Minute
-
 	// retryAfter is when to try again what somebody has to make possible.
 	retryAfter = time.Minute
 

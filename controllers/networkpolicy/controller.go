@@ -90,7 +90,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	watch := func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		queue.Add(r.request)
-		return operand.Watch(ctx, queue, r.request, clients.NetworkingV1().RESTClient(), "networkpolicies", r.request.NamespacedName, &networkingv1.NetworkPolicy{})
+		return operand.Watch(ctx, queue, r.request, operand.Watched{
+			API: clients.NetworkingV1().RESTClient(), Resource: "networkpolicies", Key: r.request.NamespacedName, Kind: &networkingv1.NetworkPolicy{},
+		})
 	}
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).

@@ -39,8 +39,28 @@ func (b *bench) comesAndGoes() {
 	b.running(sm)
 	b.awaitCondition(sm, v1alpha1.NodeTaintedCondition, "True/Applied")
 
-	pods := b.held(sm)
+	budget := b.held(sm)
 	b.step(time.Hour)
+	b.awaitHeld(sm)
+	b.override(sm, v1alpha1.ScheduleActive)
+	b.await(sm, v1alpha1.PhaseActive)
+	b.Expect(world.WorkloadClient.Delete(b.t.Context(), budget)).To(Succeed())
+	b.override(sm, v1alpha1.ScheduleInactive)
+	b.await(sm, v1alpha1.PhaseInactive)
+}
+
+// isHeldByABudget has the machine drained, which a budget holds up until it is gone.
+func (b *bench) isHeldByABudget(sm *v1alpha1.ScheduledMachine) {
+	budget := b.held(sm)
+	b.override(sm, v1alpha1.ScheduleInactive)
+	b.awaitHeld(sm)
+	b.Expect(world.WorkloadClient.Delete(b.t.Context(), budget)).To(Succeed())
+	b.await(sm, v1alpha1.PhaseInactive)
+}
+
+// awaitHeld waits until the drain is blocked by the Pod of held.
+func (b *bench) awaitHeld(sm *v1alpha1.ScheduledMachine) {
+	b.t.Helper()
 	b.Eventually(func() (string, error) {
 		now, err := b.read(sm)
 		if err != nil || now.Status.Drain == nil {
@@ -48,11 +68,6 @@ func (b *bench) comesAndGoes() {
 		}
 		return strings.Join(now.Status.Drain.BlockedBy, ", "), nil
 	}).Should(ContainSubstring("held"))
-	b.override(sm, v1alpha1.ScheduleActive)
-	b.await(sm, v1alpha1.PhaseActive)
-	b.Expect(world.WorkloadClient.Delete(b.t.Context(), pods)).To(Succeed())
-	b.override(sm, v1alpha1.ScheduleInactive)
-	b.await(sm, v1alpha1.PhaseInactive)
 }
 
 // held puts a Pod on the machine's Node that no budget lets go, and returns the budget.

@@ -9,13 +9,19 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/controllers"
+	"github.com/finos/five-spot/pkg/admission"
+	"github.com/finos/five-spot/pkg/networkpolicy"
 	"github.com/finos/five-spot/tests/rights"
 	"github.com/finos/five-spot/tests/testenv"
 )
@@ -51,7 +57,7 @@ func startOperatorAs(t *testing.T, account string) *operator {
 	environment := environmentOfTheManager(t)
 	o := &operator{clock: clocktesting.NewFakeClock(time.Now()), port: freePort(t), done: make(chan error, 1)}
 	opts, err := controllers.ParseOptions(
-		[]string{"--health-port=0", "--metrics-port=" + strconv.Itoa(o.port), "--join-timeout=876000h"},
+		[]string{"--health-port=0", "--metrics-port=" + strconv.Itoa(o.port), "--join-timeout=876000h", "--manage-network-policy"},
 		func(name string) (string, bool) { value, found := environment[name]; return value, found },
 	)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -79,6 +85,24 @@ func (o *operator) stop(t *testing.T) {
 	o.cancel()
 	o.cancel = nil
 	NewWithT(t).Eventually(o.done).Should(Receive(BeNil()))
+}
+
+// forgetTheManager removes what managers of earlier tests have created in the cluster and
+// is kept: the next one creates it again.
+func forgetTheManager(t *testing.T) {
+	t.Helper()
+	kept := []client.Object{
+		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "5spot-leader"}},
+		&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: networkpolicy.Name}},
+	}
+	for _, name := range admission.Names() {
+		kept = append(kept,
+			&admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}},
+			&admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
+	for _, object := range kept {
+		NewWithT(t).Expect(client.IgnoreNotFound(world.Client.Delete(t.Context(), object))).To(Succeed())
+	}
 }
 
 // accessOf is a token of a ServiceAccount in the manager's namespace, as its Pod has one.

@@ -25,6 +25,7 @@ import (
 // missing, and none is granted that nothing takes.
 func TestTheRightsOfTheManagerAreEnoughAndNotMore(t *testing.T) {
 	needWorld(t)
+	forgetTheManager(t)
 	began := time.Now()
 	o := startOperator(t)
 	for _, chapter := range []struct {
@@ -124,7 +125,8 @@ func metrics(t *testing.T, port int, token string) (int, error) {
 }
 
 // listInsteadOfStreaming runs the manager's own binary as it reads from API servers that
-// are older than the one here: they list what newer ones stream.
+// are older than the one here: they list what newer ones stream. It is told that authors
+// need no right to create Machines, too.
 func listInsteadOfStreaming(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
@@ -145,12 +147,13 @@ func listInsteadOfStreaming(t *testing.T) {
 	for name, value := range environmentOfTheManager(t) {
 		environment = append(environment, name+"="+value)
 	}
-	child, err := testenv.StartProcess(log, binary, []string{"--kubeconfig=" + path, "--metrics-port=0", "--health-port=0"}, environment)
+	child, err := testenv.StartProcess(log, binary, []string{"--kubeconfig=" + path, "--metrics-port=0", "--health-port=0", "--manage-network-policy", "--require-machine-create=false"}, environment)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer child.Kill()
 	b := newBench(t, nil)
 	sm := b.machine("desk-9")
 	b.running(sm)
+	b.isHeldByABudget(sm)
 	b.delete(sm)
 	g.Expect(child.Stop(time.Minute)).To(Succeed())
 }
