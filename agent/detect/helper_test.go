@@ -51,9 +51,7 @@ func TestMain(m *testing.M) {
 		<-time.After(d)
 	case "rename":
 		waitForInput()
-		var to [commLength]byte
-		copy(to[:], os.Args[1])
-		if err := name(unix.PR_SET_NAME, &to); err != nil {
+		if err := nameThread([]byte(os.Args[1])); err != nil {
 			panic(err)
 		}
 		fmt.Fprintln(os.Stdout, "renamed")

@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -190,9 +189,11 @@ func (l *listener) probe() error {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		var before, probing [commLength]byte
-		copy(probing[:], l.name)
-		done <- errors.Join(name(unix.PR_GET_NAME, &before), name(unix.PR_SET_NAME, &probing), name(unix.PR_SET_NAME, &before))
+		before, err := os.ReadFile(threadName)
+		if err == nil {
+			err = errors.Join(nameThread(l.name), nameThread(before))
+		}
+		done <- err
 	}()
 	if err := <-done; err != nil {
 		return fmt.Errorf("failed to name a thread: %w", err)
@@ -200,9 +201,18 @@ func (l *listener) probe() error {
 	return nil
 }
 
-// name gets or sets the name of the thread that it runs on.
-func name(option int, name *[commLength]byte) error {
-	return unix.Prctl(option, uintptr(unsafe.Pointer(name)), 0, 0, 0) //nolint:gosec // The kernel reads or writes an array of this size.
+// threadName is the file of the name of the thread that opens it. It is of the agent's own
+// /proc, not of the host's, which it may only read. Writing to it is what prctl does with
+// PR_SET_NAME, without a pointer for the kernel.
+const threadName = "/proc/thread-self/comm"
+
+func nameThread(name []byte) error {
+	file, err := os.OpenFile(threadName, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(bytes.TrimSuffix(name, []byte{'\n'}))
+	return errors.Join(err, file.Close())
 }
 
 // beat is whether anything was heard since the last one. A probe sees to it that there
