@@ -32,6 +32,8 @@ var reads = regexp.MustCompile(`^([Pp]arse|[Dd]ecode|[Uu]nmarshal|Atoi$)([A-Z]\w
 // excused are functions that read text and need no target, with the reason.
 var excused = map[string]string{
 	"agent/detect.openProcesses": "the number in /proc/self is the kernel's",
+	"pkg/admission.read":         "the manifests are part of the program",
+	"pkg/networkpolicy.Render":   "the manifest is part of the program",
 	"pkg/reclaim/provision.read": "the manifests are part of the program",
 }
 

@@ -43,6 +43,10 @@ func TestWithoutTheRightToFinalizersNoMachineIsCreatedWherePluginsAskForIt(t *te
 			ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: lacking}, Subjects: subjects,
 			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "five-spot-leader-election-role"},
 		},
+		&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: lacking + "-network-policy"}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "five-spot-network-policy-role"},
+		},
 	} {
 		g.Expect(world.Client.Create(t.Context(), obj)).To(Succeed())
 		t.Cleanup(func() { _ = world.Client.Delete(context.WithoutCancel(t.Context()), obj) })

@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,6 +46,7 @@ func TestTheRightsOfTheManagerAreEnoughAndNotMore(t *testing.T) {
 	} {
 		t.Run(chapter.name, func(t *testing.T) { chapter.play(newBench(t, o)) })
 	}
+	t.Run("a policy is deleted, which takes a while", deletePolicySlowly)
 	t.Run("those who read the metrics are asked for", func(t *testing.T) { askForMetrics(t, o) })
 	t.Run("an API server that does not stream lists", func(t *testing.T) {
 		o.stop(t)
@@ -81,6 +84,39 @@ func noneIsGrantedInVain(t *testing.T) {
 // blockOwnerDeletion is not the right to any request: an admission plugin asks for it. See
 // TestWithoutTheRightToFinalizersNoMachineIsCreatedWherePluginsAskForIt.
 var blockOwnerDeletion = rights.Right{Verb: "update", Group: v1alpha1.GroupVersion.Group, Resource: "scheduledmachines/finalizers"}
+
+// deletePolicySlowly has the manager tell again what it has told of the same policy, which
+// changes the Event of the first time.
+func deletePolicySlowly(t *testing.T) {
+	g := NewWithT(t)
+	const name = "five-spot-crd-guard"
+	key := client.ObjectKey{Name: name}
+	told := func(reason string, again bool) func() (bool, error) {
+		return func() (bool, error) {
+			list := &eventsv1.EventList{}
+			err := world.Client.List(t.Context(), list, client.InNamespace(systemNamespace))
+			return slices.ContainsFunc(list.Items, func(event eventsv1.Event) bool {
+				return event.Reason == reason && event.Related != nil && event.Related.Name == name && (event.Series != nil || !again)
+			}), err
+		}
+	}
+	g.Eventually(told("AdmissionPolicyInstalled", false)).Should(BeTrue())
+	policy := &admissionregistrationv1.ValidatingAdmissionPolicy{}
+	setFinalizers := func(finalizers ...string) {
+		g.Eventually(func() error {
+			if err := world.Client.Get(t.Context(), key, policy); err != nil {
+				return err
+			}
+			policy.Finalizers = finalizers
+			return world.Client.Update(t.Context(), policy)
+		}).Should(Succeed())
+	}
+	setFinalizers("example.com/held")
+	g.Expect(world.Client.Delete(t.Context(), policy)).To(Succeed())
+	g.Eventually(told("AdmissionPolicyNotInstalled", false)).Should(BeTrue())
+	setFinalizers()
+	g.Eventually(told("AdmissionPolicyInstalled", true)).Should(BeTrue())
+}
 
 // askForMetrics reads /metrics as somebody who may, somebody who may not, and nobody.
 func askForMetrics(t *testing.T, o *operator) {
@@ -131,11 +167,8 @@ func listInsteadOfStreaming(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
 	folder := t.TempDir()
-	binary := filepath.Join(folder, "five-spot")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
-	build.Dir = root
-	out, err := build.CombinedOutput()
-	g.Expect(err).NotTo(HaveOccurred(), string(out))
+	binary, err := testenv.BuildManager(t.Context(), folder)
+	g.Expect(err).NotTo(HaveOccurred())
 	kubeconfig, err := testenv.Kubeconfig(accessOf(t, account), "management")
 	g.Expect(err).NotTo(HaveOccurred())
 	path := filepath.Join(folder, "kubeconfig")
