@@ -36,8 +36,8 @@ var (
 		"lists of domains may change, and what is in a CRD may not; they are in the admission policy")
 	apiGroups = differs(onlyCRD, `spec\.(bootstrap|infrastructure)Spec\.apiVersion`, `supported values|API group`,
 		"which groups are allowed is a flag of the manager")
-	providerSpecs = differs([]layer{crd, policy}, `spec\.(bootstrap|infrastructure)Spec\.spec\.providerID`, `only the provider`,
-		"a schema that keeps unknown fields does not let CEL look at them, and the policies leave it to the manager")
+	providerSpecs = differs(onlyCRD, `spec\.(bootstrap|infrastructure)Spec\.spec\.providerID`, `only the provider`,
+		"a schema that keeps unknown fields does not let CEL look at them")
 	keySyntax = differs(onlyCRD, `spec\.machineTemplate\.(labels|annotations)`, `name part|prefix part|a qualified name|a valid label key`,
 		"a schema cannot bound the keys of a map, so that a CEL rule that parses them costs too much")
 	annotationSize = differs(onlyCRD, `spec\.machineTemplate\.annotations`, `262144 bytes`,

@@ -19,7 +19,7 @@ import (
 func outdated(t *testing.T) map[string]map[string]any {
 	t.Helper()
 	object := patched(t, machineObject, `{spec: {
-		bootstrapSpec: {apiVersion: apps/v1, secretRef: {name: a, key: spec}}, infrastructureSpec: {apiVersion: rbac.authorization.k8s.io/v1, secretRef: {name: b, key: spec}},
+		bootstrapSpec: {apiVersion: apps/v1, secretRef: {name: a, key: spec}, spec: {providerID: "remote-machine://other/desk-1"}}, infrastructureSpec: {apiVersion: rbac.authorization.k8s.io/v1, secretRef: {name: b, key: spec}},
 		priority: 256, gracefulShutdownTimeout: 25h, nodeDrainTimeout: 99999999999999h,
 		machineTemplate: {labels: {"kubernetes.io/a": "", "a b": ""}, annotations: {"k8s.io/a": "", "a b": ""}},
 		schedule: {duration: 25h, leadTime: 3h, daysOfWeek: [funday], hoursOfDay: ["24"], windows: [{days: [mon], start: "08:00", end: "09:00"}],
