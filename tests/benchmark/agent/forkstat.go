@@ -101,7 +101,7 @@ func measureForkstat(ctx context.Context, out io.Writer, o options, d *detector,
 	if err != nil {
 		return err
 	}
-	end, err := startStorm(ctx, dir, o.rate, o.beside)
+	end, err := o.startStorm(ctx, dir, o.beside)
 	if err != nil {
 		return err
 	}

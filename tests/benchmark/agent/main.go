@@ -37,6 +37,7 @@ type options struct {
 	idle      time.Duration
 	storm     time.Duration
 	rate      int
+	names     bool
 	lifetime  time.Duration
 	targets   int
 	processes int
@@ -75,6 +76,7 @@ func parse() options {
 	flag.DurationVar(&o.idle, "idle", 20*time.Second, "how long to measure on the idle machine")
 	flag.DurationVar(&o.storm, "storm", 60*time.Second, "how long to measure in the storm")
 	flag.IntVar(&o.rate, "rate", 3000, "programs that the storm starts, per second")
+	flag.BoolVar(&o.names, "names", false, "have the storm give names to processes, which takes a machine less than starting programs")
 	flag.DurationVar(&o.lifetime, "lifetime", 50*time.Millisecond, "how long a program that matches lives")
 	flag.IntVar(&o.targets, "targets", 10, "programs that match, per second, started at random moments")
 	flag.IntVar(&o.processes, "processes", 500, "processes on the idle machine")

@@ -30,6 +30,8 @@ func TestTheBenchmarkRuns(t *testing.T) {
 		lifetime: 200 * time.Millisecond, targets: 5, processes: 1, scanned: 1, beside: time.Second, polled: 3, requests: 2, busy: 1,
 		limits: limits{request: 50, millicpu: 500, memory: 64},
 	}
+	ofNames := o
+	ofNames.names, ofNames.requests, ofNames.polled, ofNames.rate = true, 0, 0, 600
 	rows := []string{
 		"limits\t", "looking at ", "pgrep -f\t", "idle, ", "idle, start to match\tp50 ", " of 200\n", "storm, start to match\tp50 ", " of 5\n", "storm\t",
 		"poll every 50ms, start to match\tp50 ", " of 3\n", "poll, ", "forkstat",
@@ -48,4 +50,8 @@ func TestTheBenchmarkRuns(t *testing.T) {
 	for _, row := range rows {
 		g.Expect(out.String()).To(ContainSubstring(row))
 	}
+
+	out.Reset()
+	g.Expect(measure(t.Context(), &out, ofNames)).To(Succeed())
+	g.Expect(out.String()).To(MatchRegexp(`storm\t[1-9]\d+ names/s for 1s`))
 }

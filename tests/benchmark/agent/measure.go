@@ -26,6 +26,9 @@ func measureDetector(ctx context.Context, out io.Writer, o options, c *cgroup, b
 	if err := measureStorm(ctx, out, o, d, t, dir); err != nil {
 		return err
 	}
+	if o.names {
+		return nil // It would be compared in a storm of programs.
+	}
 	return measureForkstat(ctx, out, o, d, t, dir)
 }
 
@@ -63,7 +66,7 @@ func measureStorm(ctx context.Context, out io.Writer, o options, d *detector, t 
 	if err != nil {
 		return err
 	}
-	end, err := startStorm(ctx, dir, o.rate, o.storm)
+	end, err := o.startStorm(ctx, dir, o.storm)
 	if err != nil {
 		return err
 	}
@@ -77,8 +80,8 @@ func measureStorm(ctx context.Context, out io.Writer, o options, d *detector, t 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "storm\t%.0f programs/s for %s, %.0f events/s, lost %d times, %d rescans, %s, throttled %s\n",
-		float64(started)/o.storm.Seconds(), o.storm, float64(countedAfter.Events-counted.Events)/o.storm.Seconds(),
+	fmt.Fprintf(out, "storm\t%.0f %s/s for %s, %.0f events/s, lost %d times, %d rescans, %s, throttled %s\n",
+		float64(started)/o.storm.Seconds(), o.ofStorm(), o.storm, float64(countedAfter.Events-counted.Events)/o.storm.Seconds(),
 		countedAfter.Lost-counted.Lost, countedAfter.Rescans-counted.Rescans, after.since(before, o.storm), d.limits.throttled())
 	return nil
 }

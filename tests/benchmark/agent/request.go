@@ -105,7 +105,7 @@ func (r *requester) storm(ctx context.Context, out io.Writer, o options, c *cgro
 	if err != nil {
 		return err
 	}
-	end, err := startStorm(ctx, filepath.Dir(r.path), o.rate, o.storm)
+	end, err := o.startStorm(ctx, filepath.Dir(r.path), o.storm)
 	if err != nil {
 		return err
 	}
@@ -123,8 +123,8 @@ func (r *requester) storm(ctx context.Context, out io.Writer, o options, c *cgro
 		return err
 	}
 	r.report(out, "storm")
-	fmt.Fprintf(out, "the agent, storm\t%.0f programs/s for %s, %s, throttled %s\n",
-		float64(started)/o.storm.Seconds(), o.storm, after.since(before, o.storm), c.throttled())
+	fmt.Fprintf(out, "the agent, storm\t%.0f %s/s for %s, %s, throttled %s\n",
+		float64(started)/o.storm.Seconds(), o.ofStorm(), o.storm, after.since(before, o.storm), c.throttled())
 	return nil
 }
 

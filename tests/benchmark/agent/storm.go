@@ -58,16 +58,20 @@ func smallest(path string) error {
 	return os.WriteFile(path, program.Bytes(), 0o700)
 }
 
-// startStorm starts programs until end is called, which returns how many.
-func startStorm(ctx context.Context, dir string, rate int, lasts time.Duration) (end func() (int, error), err error) {
-	path := filepath.Join(dir, "smallest")
-	if err := smallest(path); err != nil {
-		return nil, err
+// startStorm begins a storm that lasts for a time. end returns how many programs were
+// started, or names given.
+func (o *options) startStorm(ctx context.Context, dir string, lasts time.Duration) (end func() (int, error), err error) {
+	path := "" // Names.
+	if !o.names {
+		path = filepath.Join(dir, "smallest")
+		if err := smallest(path); err != nil {
+			return nil, err
+		}
 	}
 	outputs := make([]bytes.Buffer, stormers)
 	cmds := make([]*exec.Cmd, stormers)
 	for i := range cmds {
-		cmd := exec.CommandContext(ctx, "/proc/self/exe", path, strconv.Itoa(rate/stormers), lasts.String())
+		cmd := exec.CommandContext(ctx, "/proc/self/exe", path, strconv.Itoa(o.rate/stormers), lasts.String())
 		cmd.Env = append(os.Environ(), role+"=storm")
 		cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &outputs[i], os.Stderr, withParent()
 		if err := cmd.Start(); err != nil {
@@ -91,10 +95,18 @@ func startStorm(ctx context.Context, dir string, rate int, lasts time.Duration) 
 	}, nil
 }
 
-// stormForParent starts the program at a rate per second for a time, and prints how often
-// it did. What it could not start in time it makes up for.
+// ofStorm is what a storm is of, for people.
+func (o *options) ofStorm() string {
+	if o.names {
+		return "names"
+	}
+	return "programs"
+}
+
+// stormForParent starts the program at a rate per second for a time, or without a program
+// changes its own name, and prints how often it did. What it could not do in time it makes
+// up for.
 func stormForParent(ctx context.Context) error {
-	path := os.Args[1]
 	rate, err := strconv.Atoi(os.Args[2])
 	if err != nil {
 		return err
@@ -103,17 +115,17 @@ func stormForParent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	happen := rename
+	if path := os.Args[1]; path != "" {
+		happen = func() error { return startAndAwait(path) }
+	}
 	begin, n := time.Now(), 0
 	for ctx.Err() == nil && time.Since(begin) < lasts {
 		if float64(n) >= time.Since(begin).Seconds()*float64(rate) {
 			pause(ctx, 2*time.Millisecond)
 			continue
 		}
-		pid, err := syscall.ForkExec(path, []string{path}, nil)
-		if err != nil {
-			return err
-		}
-		if _, err := syscall.Wait4(pid, nil, 0, nil); err != nil {
+		if err := happen(); err != nil {
 			return err
 		}
 		n++
@@ -121,3 +133,16 @@ func stormForParent(ctx context.Context) error {
 	fmt.Fprintln(os.Stdout, n)
 	return nil
 }
+
+func startAndAwait(path string) error {
+	pid, err := syscall.ForkExec(path, []string{path}, nil)
+	if err != nil {
+		return err
+	}
+	_, err = syscall.Wait4(pid, nil, 0, nil)
+	return err
+}
+
+// rename gives this process a name. The kernel tells of that as it does of a program, and
+// the agent looks at the process in the same way.
+func rename() error { return os.WriteFile("/proc/self/comm", []byte("storm"), 0) }
