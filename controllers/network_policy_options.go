@@ -52,7 +52,7 @@ func (o Options) networkPolicy() (networkpolicy.Settings, error) {
 		if err != nil || port < 1 || port > 65535 {
 			errs = append(errs, fmt.Errorf("--network-policy-api-server-ports must be from 1 to 65535, not %.20q", text))
 		}
-		settings.APIServerPorts = append(settings.APIServerPorts, int32(port)) //nolint:gosec // Parsed for 32 bits.
+		settings.APIServerPorts = append(settings.APIServerPorts, int32(port))
 	}
 	selector, err := metav1.ParseToLabelSelector(o.NetworkPolicy.MetricsNamespaces)
 	if err != nil {

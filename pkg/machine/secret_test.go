@@ -154,13 +154,13 @@ func TestAPartThatWaitsForItsMachineFollowsItsSecret(t *testing.T) {
 		"that changed": {change: func(t *testing.T, w *world) {
 			t.Helper()
 			now := secret(allowed(), "user: renewed")
-			if err := w.Client.Update(t.Context(), now); err != nil {
+			if err := w.Update(t.Context(), now); err != nil {
 				t.Fatal(err)
 			}
 		}, renewed: true},
 		"that was deleted": {change: func(t *testing.T, w *world) {
 			t.Helper()
-			if err := w.Client.Delete(t.Context(), secret(nil, "")); err != nil {
+			if err := w.Delete(t.Context(), secret(nil, "")); err != nil {
 				t.Fatal(err)
 			}
 		}, problem: v1alpha1.SecretNotFoundReason},
@@ -202,7 +202,7 @@ func TestAPartWithItsMachineDoesNotFollowItsSecret(t *testing.T) {
 	t.Parallel()
 	w, sm := newWorld(t, secret(allowed(), "user: first")), withSecretRef(scheduledMachine())
 	w.ensure(t, sm)
-	if err := w.Client.Delete(t.Context(), secret(nil, "")); err != nil {
+	if err := w.Delete(t.Context(), secret(nil, "")); err != nil {
 		t.Fatal(err)
 	}
 	before := w.read(t, remoteKind).GetUID()

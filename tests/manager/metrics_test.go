@@ -66,7 +66,7 @@ func TestMetricsAreServedOverTLSOnly(t *testing.T) {
 	m.Eventually(func() string { return string(m.log.Contents()) }).Should(ContainSubstring("TLS handshake error"), "net/http tells")
 	m.expectJSON()
 
-	_, err = m.handshake(&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}) //nolint:gosec // That is what has to be refused.
+	_, err = m.handshake(&tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
 	m.Expect(err).To(MatchError(ContainSubstring("protocol version not supported")))
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		state, err := m.handshake(&tls.Config{MinVersion: version, MaxVersion: version, NextProtos: []string{"h2", "http/1.1"}})
