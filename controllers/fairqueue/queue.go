@@ -25,6 +25,13 @@ func New(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) wor
 	return NewWithClock(clock.RealClock{}, name, limiter)
 }
 
+// WithClock is New with a clock, as the options of a controller take it.
+func WithClock(clk clock.WithTicker) func(string, workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+	return func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
+		return NewWithClock(clk, name, limiter)
+	}
+}
+
 // NewWithClock is New with a clock for delays and metrics.
 func NewWithClock(clk clock.WithTicker, name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
 	order := newTurns()

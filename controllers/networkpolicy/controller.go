@@ -97,12 +97,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName).
 		WatchesRawSource(source.Func(watch)).
-		WithOptions(controller.Options{
-			ReconciliationTimeout: passTimeout,
-			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-				return fairqueue.NewWithClock(r.opts.Clock, name, limiter)
-			},
-		}).
+		WithOptions(controller.Options{ReconciliationTimeout: passTimeout, NewQueue: fairqueue.WithClock(r.opts.Clock)}).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("failed to set up the controller of the NetworkPolicy: %w", err)

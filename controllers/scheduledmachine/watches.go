@@ -94,10 +94,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, con
 			LogConstructor:          logConstructor(mgr.GetLogger()),
 			ReconciliationTimeout:   reconcileTimeout,
 			EnableWarmup:            new(true),
-			NewQueue: func(name string, limiter workqueue.TypedRateLimiter[reconcile.Request]) workqueue.TypedRateLimitingInterface[reconcile.Request] {
-				return fairqueue.NewWithClock(r.clock, name, limiter)
-			},
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+			NewQueue:                fairqueue.WithClock(r.clock),
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		}).
 		Build(r)
 	if err != nil {
