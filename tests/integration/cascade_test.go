@@ -128,7 +128,7 @@ var _ = Describe("With garbage collection", Ordered, ContinueOnFailure, func() {
 		Eventually(objectExists(ctx, sm)).Should(BeFalse())
 		// What is left is what the provider holds.
 		Expect(machineIsDeleting(ctx, sm)()).To(BeTrue())
-		Expect(counted(operator, "fivespot_finalizer_cleanup_timeouts_total")).To(BeEquivalentTo(1))
+		Eventually(counted).WithArguments(operator, "fivespot_finalizer_cleanup_timeouts_total").Should(BeEquivalentTo(1))
 		behave(namespace, testenv.Behaviour{})
 		expectNamespaceGone(ctx, namespace)
 	})
