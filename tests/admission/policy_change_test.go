@@ -100,6 +100,16 @@ func TestARuleJudgesOnlyWhatARequestChanges(t *testing.T) {
 	}
 }
 
+func TestAnotherKindOfAForeignGroupIsJudged(t *testing.T) {
+	t.Parallel()
+	before := stamped(patched(t, machineObject, `{spec: {bootstrapSpec: {apiVersion: rbac.authorization.k8s.io/v1, kind: Role}}}`))
+	after := patched(t, string(encoded(t, before)), `{spec: {bootstrapSpec: {kind: ClusterRole}}}`)
+	w := write{before: before, object: after, user: "tenant", allows: everything}
+	if refused := defaultPolicies(t).byPolicies(t.Context(), w); len(refused) == 0 {
+		t.Error("accepted")
+	}
+}
+
 func TestNothingOfAnObjectThatIsBeingDeletedIsJudged(t *testing.T) {
 	t.Parallel()
 	set := policiesOf(t, oldest, strict())
@@ -154,6 +164,7 @@ func TestRandomObjectsTakeWhatMustNeverBeHeldUp(t *testing.T) {
 func TestWhoMayChangeWhat(t *testing.T) {
 	t.Parallel()
 	const secret = `{spec: {infrastructureSpec: {secretRef: {name: ssh, key: spec}}}}`
+	const joining = `{spec: {bootstrapSpec: {secretRef: {name: ssh, key: spec}}}}`
 	both := []string{"get secrets/ssh", "create machines"}
 	for sentence, c := range map[string]struct {
 		before string // none for a creation
@@ -175,6 +186,9 @@ func TestWhoMayChangeWhat(t *testing.T) {
 		"another version beside the Secret":                       {before: secret, change: `{spec: {infrastructureSpec: {apiVersion: infrastructure.cluster.x-k8s.io/v1beta2}}}`, may: both[1:], wrong: "spec.infrastructureSpec.secretRef"},
 		"another address to send the Secret to":                   {before: secret, change: `{spec: {infrastructureSpec: {spec: {address: 192.0.2.66}}}}`, may: both[1:], wrong: "spec.infrastructureSpec.secretRef"},
 		"the Secret no more":                                      {before: secret, change: `{spec: {infrastructureSpec: {secretRef: null}}}`, may: both[1:]},
+		"another host for the bootstrap Secret":                   {before: joining, change: `{spec: {infrastructureSpec: {spec: {address: 192.0.2.66}}}}`, may: both[1:], wrong: "spec.bootstrapSpec.secretRef"},
+		"another kind of host for the bootstrap Secret":           {before: joining, change: `{spec: {infrastructureSpec: {kind: DockerMachine}}}`, may: both[1:], wrong: "spec.bootstrapSpec.secretRef"},
+		"another host by somebody who may read that Secret":       {before: joining, change: `{spec: {infrastructureSpec: {spec: {address: 192.0.2.66}}}}`, may: both},
 		"the other block":                                         {before: secret, change: `{spec: {bootstrapSpec: {spec: {version: v1.31.0+k0s.0}}}}`, may: both[1:]},
 		"another address by somebody who may create Machines":     {before: `{}`, change: `{spec: {infrastructureSpec: {spec: {address: 192.0.2.66}}}}`, may: both[1:]},
 		"another address":                                         {before: `{}`, change: `{spec: {infrastructureSpec: {spec: {address: 192.0.2.66}}}}`, may: both[:1], wrong: "may not create machines.cluster.x-k8s.io"},
