@@ -124,8 +124,8 @@ func cacheOptions() cache.Options {
 	}
 }
 
-// slimMachine keeps of somebody else's Machine only that it exists and which Node it names:
-// a Node that two Machines name is not touched.
+// slimMachine keeps of somebody else's Machine only that it exists, which host it is and
+// which Node it names: a Node that two Machines of one host name is not touched.
 func slimMachine(obj any) (any, error) {
 	live, ok := obj.(*clusterv1.Machine)
 	if !ok {
@@ -140,7 +140,7 @@ func slimMachine(obj any) (any, error) {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: live.Namespace, Name: live.Name, UID: live.UID, ResourceVersion: live.ResourceVersion,
 		},
-		Spec:   clusterv1.MachineSpec{ClusterName: live.Spec.ClusterName},
+		Spec:   clusterv1.MachineSpec{ClusterName: live.Spec.ClusterName, ProviderID: live.Spec.ProviderID},
 		Status: clusterv1.MachineStatus{NodeRef: live.Status.NodeRef},
 	}, nil
 }

@@ -53,7 +53,7 @@ func TestOfForeignMachinesOnlyTheirNodesAreKept(t *testing.T) {
 	g.Expect(kept).To(Equal(ours))
 
 	want := &clusterv1.Machine{ObjectMeta: metav1.ObjectMeta{Namespace: "bank", Name: "desk-7", UID: "1", ResourceVersion: "2"}}
-	want.Spec.ClusterName, want.Status.NodeRef.Name = "trading", "desk-7-node"
+	want.Spec.ClusterName, want.Spec.ProviderID, want.Status.NodeRef.Name = "trading", "remote://desk-7", "desk-7-node"
 	kept, err = slimMachine(whole())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(kept).To(Equal(want))

@@ -107,6 +107,8 @@ func TestANodeThatAnotherMachineNamesIsNotTouched(t *testing.T) {
 		touched bool
 	}{
 		"another Machine of the Cluster":    {func(*clusterv1.Machine) {}, false},
+		"another Machine of the same host":  {func(m *clusterv1.Machine) { m.Spec.ProviderID = "remote://desk-7" }, false},
+		"a Machine whose host is gone":      {func(m *clusterv1.Machine) { m.Spec.ProviderID = "remote://desk-6" }, true},
 		"a Machine of another Cluster":      {func(m *clusterv1.Machine) { m.Spec.ClusterName = "other" }, true},
 		"a Machine in another namespace":    {func(m *clusterv1.Machine) { m.Namespace = "other" }, true},
 		"a Machine that names another Node": {func(m *clusterv1.Machine) { m.Status.NodeRef.Name = "other" }, true},

@@ -48,7 +48,7 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) {
 	if node == nil {
 		return
 	}
-	rival, err := r.rival(ctx, w.machine, name)
+	rival, err := r.rival(ctx, w.machine, node)
 	if err != nil {
 		r.withoutNode(ctx, w, err)
 		return
@@ -72,18 +72,23 @@ func (r *Reconciler) observeNode(ctx context.Context, w *world) {
 
 // rival is another Machine of the Cluster that names the Node as its own. Cluster API goes
 // by the provider's identifier of the host alone: a provider that reports one host for
-// two Machines, for whatever reason, makes both name its Node.
-func (r *Reconciler) rival(ctx context.Context, ours *clusterv1.Machine, node string) (string, error) {
+// two Machines, for whatever reason, makes both name its Node. One of another host is no
+// rival: its Node is gone, and its name has come back.
+func (r *Reconciler) rival(ctx context.Context, ours *clusterv1.Machine, node *corev1.Node) (string, error) {
 	if ours == nil {
 		return "", nil
 	}
 	machines := &clusterv1.MachineList{}
-	err := r.client.List(ctx, machines, client.InNamespace(ours.Namespace), client.MatchingFields{nodeIndex: node}, client.UnsafeDisableDeepCopy)
+	err := r.client.List(ctx, machines, client.InNamespace(ours.Namespace), client.MatchingFields{nodeIndex: node.Name}, client.UnsafeDisableDeepCopy)
 	if err != nil {
-		return "", fmt.Errorf("failed to list the Machines of Node %s: %w", node, err)
+		return "", fmt.Errorf("failed to list the Machines of Node %s: %w", node.Name, err)
 	}
 	for i := range machines.Items {
-		if other := &machines.Items[i]; other.UID != ours.UID && other.Spec.ClusterName == ours.Spec.ClusterName {
+		other := &machines.Items[i]
+		if other.UID == ours.UID || other.Spec.ClusterName != ours.Spec.ClusterName {
+			continue
+		}
+		if isAnotherHost := node.Spec.ProviderID != "" && other.Spec.ProviderID != "" && other.Spec.ProviderID != node.Spec.ProviderID; !isAnotherHost {
 			return other.Name, nil
 		}
 	}

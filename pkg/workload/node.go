@@ -19,10 +19,11 @@ import (
 // list Nodes or the API server is slow to answer.
 const nodeReadTimeout = time.Second
 
-// Node reads the Node of the given name. It returns nil when there is none, and
-// when its providerID is another than the given one, unless either is empty: such a
-// Node belongs to another machine and must not be touched. The error is
-// ErrNotConnected when the cluster cannot be reached.
+// Node reads the Node of the given name. It returns nil when there is none, and when it
+// has not the given providerID, unless that is empty: such a Node belongs to another
+// machine, or does not say to which, and must not be touched. Cluster API names a Node in
+// a Machine only by this identifier, so that a Node without it was registered anew. The
+// error is ErrNotConnected when the cluster cannot be reached.
 func (c *Clusters) Node(ctx context.Context, cluster client.ObjectKey, name, providerID string) (*corev1.Node, error) {
 	workloadClient, err := c.Client(ctx, cluster)
 	if err != nil {
@@ -37,7 +38,7 @@ func (c *Clusters) Node(ctx context.Context, cluster client.ObjectKey, name, pro
 		}
 		return nil, fmt.Errorf("failed to get Node %s of Cluster %s: %w", name, cluster, err)
 	}
-	if providerID != "" && node.Spec.ProviderID != "" && node.Spec.ProviderID != providerID {
+	if providerID != "" && node.Spec.ProviderID != providerID {
 		return nil, nil
 	}
 	return node, nil

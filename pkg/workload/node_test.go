@@ -39,7 +39,7 @@ func TestNode(t *testing.T) {
 		"is not there":           {providerID: "remote://10.0.0.7:22"},
 		"is another machine's when its providerID is another": {nodes: []client.Object{desk(nil)}, providerID: "remote://10.0.0.8:22"},
 		"counts before the Machine knows its providerID":      {nodes: []client.Object{desk(nil)}, found: true},
-		"counts before the Node knows its providerID":         {nodes: []client.Object{desk(func(n *corev1.Node) { n.Spec.ProviderID = "" })}, providerID: "remote://10.0.0.7:22", found: true},
+		"is nobody's as long as it has no providerID":         {nodes: []client.Object{desk(func(n *corev1.Node) { n.Spec.ProviderID = "" })}, providerID: "remote://10.0.0.7:22"},
 		"is not the one of a name that only begins like it":   {nodes: []client.Object{desk(func(n *corev1.Node) { n.Name = "desk-70" })}, providerID: "remote://10.0.0.7:22"},
 	}
 	for name, test := range tests {
