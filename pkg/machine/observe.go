@@ -110,6 +110,8 @@ func failure(sm *v1alpha1.ScheduledMachine, live *clusterv1.Machine) string {
 		return ""
 	case sm.Spec.BootstrapSpec.SecretRef != nil || sm.Spec.InfrastructureSpec.SecretRef != nil:
 		return "the Machine reports a failure (not shown, since a secretRef took part)"
+	case SpecChanged(sm, live):
+		return "the Machine reports a failure (not shown, since it was created from an earlier spec, which may have had a secretRef)"
 	}
 	return "the Machine reports " + quoted(report)
 }

@@ -104,4 +104,8 @@ func TestAFailureIsQuotedAndBoundedAndNeverShownWithASecret(t *testing.T) {
 	if got := Observe(withSecretRef(sm), live).Failed; got == "" || strings.Contains(got, "ssh") {
 		t.Errorf("with a secretRef: Failed = %q", got)
 	}
+	live.Annotations[v1alpha1.SpecHashAnnotation] = SpecHash(sm) // which has got one meanwhile
+	if got := Observe(scheduledMachine(), live).Failed; got == "" || strings.Contains(got, "ssh") {
+		t.Errorf("without the secretRef with which the Machine was created: Failed = %q", got)
+	}
 }
