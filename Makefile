@@ -16,6 +16,9 @@ KUBECTL ?= kubectl
 # What "make deploy" installs, below config: default, or rbac-namespaced-secrets.
 DEPLOY ?= default
 
+# true lets "make uninstall" remove every object.
+ALLOW_REMOVAL ?=
+
 # Extra flags: make run ARGS=--once, make test TESTARGS='-race -run Drain'
 ARGS ?=
 TESTARGS ?=
@@ -230,7 +233,12 @@ install: $$(KUSTOMIZE) ## Install the CRDs into the current cluster.
 	"$(KUSTOMIZE)" build config/crd | $(KUBECTL) apply --server-side -f -
 
 .PHONY: uninstall
-uninstall: $$(KUSTOMIZE) ## Delete the CRDs, and with them every ScheduledMachine, from the current cluster.
+uninstall: $$(KUSTOMIZE) ## Delete the CRDs, and with them every ScheduledMachine, from the current cluster: ALLOW_REMOVAL=true.
+	@if [ "$(ALLOW_REMOVAL)" != true ]; then \
+		echo "This deletes every ScheduledMachine and every MachineCalendar there is. If that is meant: make uninstall ALLOW_REMOVAL=true" >&2; exit 1; \
+	fi
+	@# Without it the admission policy refuses the deletion.
+	$(KUBECTL) annotate --overwrite customresourcedefinition scheduledmachines.5spot.finos.org 5spot.finos.org/allow-removal=true
 	"$(KUSTOMIZE)" build config/crd | $(KUBECTL) delete --ignore-not-found -f -
 
 .PHONY: install-manifest
