@@ -55,9 +55,12 @@ func (o Options) networkPolicy() (networkpolicy.Settings, error) {
 		settings.APIServerPorts = append(settings.APIServerPorts, int32(port))
 	}
 	selector, err := metav1.ParseToLabelSelector(o.NetworkPolicy.MetricsNamespaces)
-	if err != nil {
+	switch {
+	case err != nil:
 		errs = append(errs, fmt.Errorf("--network-policy-metrics-namespaces must be a selector of labels: %w", err))
-	} else {
+	case len(selector.MatchLabels)+len(selector.MatchExpressions) == 0:
+		errs = append(errs, errors.New("--network-policy-metrics-namespaces must select by a label: without one it would be all namespaces"))
+	default:
 		settings.MetricsNamespaces = *selector
 	}
 	return settings, errors.Join(errs...)

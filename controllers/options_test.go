@@ -120,6 +120,7 @@ func TestParseOptionsNamesWhatIsWrong(t *testing.T) {
 		"no port of an API server":                  {args: []string{"--network-policy-api-server-ports="}, want: "--network-policy-api-server-ports must name at least one port"},
 		"a port that is none":                       {args: []string{"--network-policy-api-server-ports=443,65536"}, want: `--network-policy-api-server-ports must be from 1 to 65535, not "65536"`},
 		"a selector that is none":                   {args: []string{"--network-policy-metrics-namespaces=a in"}, want: "--network-policy-metrics-namespaces must be a selector of labels"},
+		"a selector of everything":                  {args: []string{"--network-policy-metrics-namespaces= "}, want: "--network-policy-metrics-namespaces must select by a label"},
 		"a NetworkPolicy of no namespace":           {args: []string{"--manage-network-policy"}, want: "--manage-network-policy needs POD_NAMESPACE"},
 		"an argument that is no flag":               {args: []string{"run"}, want: `unexpected argument "run"`},
 		"an unknown flag":                           {args: []string{"--frobnicate"}, want: "unknown flag: --frobnicate"},

@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	certutil "k8s.io/client-go/util/cert"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -28,7 +30,7 @@ func metricsOptions(ctx context.Context, opts Options) metricsserver.Options {
 	options.FilterProvider = filters.WithAuthenticationAndAuthorization
 	options.TLSOpts = []func(*tls.Config){hardened}
 	if opts.MetricsCertDir != "" {
-		mounted := &mountedCertificate{folder: opts.MetricsCertDir}
+		mounted := &mountedCertificate{folder: opts.MetricsCertDir, clock: opts.Clock}
 		options.TLSOpts = append(options.TLSOpts, func(config *tls.Config) {
 			config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return mounted.get(ctx) }
 		})
@@ -56,18 +58,27 @@ func bindAddress(port int) string {
 // it is one that the manager signs itself.
 type mountedCertificate struct {
 	folder string
+	clock  clock.PassiveClock
 
 	mu      sync.Mutex
 	watched *certwatcher.CertWatcher
 	own     *tls.Certificate
+
+	// lookAgain is not before when to look, after files that could not be used. Anybody
+	// can begin to talk to the port.
+	lookAgain time.Time
 }
+
+// certificateRetry is how long files that cannot be used are left alone.
+const certificateRetry = 10 * time.Second
 
 // get returns the certificate as it is now. The context ends the watch of the folder.
 func (m *mountedCertificate) get(ctx context.Context) (*tls.Certificate, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.watched == nil {
+	if now := m.clock.Now(); m.watched == nil && !now.Before(m.lookAgain) {
 		if err := m.look(ctx); err != nil {
+			m.lookAgain = now.Add(certificateRetry)
 			ctrl.LoggerFrom(ctx).Error(err, "Failed to read the certificate of the metrics; serving one that is signed by nobody else")
 		}
 	}
