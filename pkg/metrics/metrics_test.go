@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,32 @@ func TestNamesAndHelpAreCleanAndDocumented(t *testing.T) {
 		if !strings.HasPrefix(family.GetName(), "fivespot_") || !strings.HasSuffix(family.GetHelp(), ".") {
 			t.Errorf("%s: %q", family.GetName(), family.GetHelp())
 		}
+	}
+}
+
+// The names of objects are only unique in their namespace.
+func TestSeriesAboutOneObjectCarryItsNamespace(t *testing.T) {
+	t.Parallel()
+	m, _ := newTestMetrics(t)
+	about := regexp.MustCompile(`variableLabels: \{([^}]*)\}`)
+	ofOne := 0
+	for _, collector := range []prometheus.Collector{
+		m.reconciliations, m.reconciliationDuration, m.scheduleEvaluations, m.killSwitchActivations, m.emergencyReclaims, m.rapidReReclaims,
+		m.nodeDrains, m.nodeDrainDuration, m.podEvictions, m.finalizerCleanupTimeouts, m.errors, m.isLeader,
+		m.transitionLag, m.machineJoin, m.uptime, m.scheduledTime, m.clusterReachable, m.clusterAPIReady,
+	} {
+		descriptions := make(chan *prometheus.Desc, 1)
+		collector.Describe(descriptions)
+		labels := strings.Split(about.FindStringSubmatch((<-descriptions).String())[1], ",")
+		if slices.Contains(labels, "name") || slices.Contains(labels, "cluster") {
+			ofOne++
+			if !slices.Contains(labels, "namespace") {
+				t.Errorf("a series with the labels %v does not say in which namespace", labels)
+			}
+		}
+	}
+	if ofOne != 2 {
+		t.Errorf("%d series are about one object, not 2", ofOne)
 	}
 }
 

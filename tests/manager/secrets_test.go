@@ -10,10 +10,12 @@ import (
 
 	. "github.com/onsi/gomega"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/tools/clientcmd"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -86,17 +88,35 @@ func TestASecretsValueIsShownNowhereAtTheHighestVerbosity(t *testing.T) {
 	m.Expect(log).To(ContainSubstring("a warning is not shown, since a secretRef took part"), "the provider warned, and that was heard")
 	m.Expect(log).To(ContainSubstring(`"logger":"controller-runtime`), "the libraries log")
 	m.Expect(log).To(MatchRegexp(`reflector\.go|reflector`), "client-go logs details")
+	_, metrics, err := m.ask("https://"+m.metrics+"/metrics", newAccount(t, "prometheus-of-secrets", "five-spot-metrics-reader"))
+	m.Expect(err).NotTo(HaveOccurred())
+	m.Expect(metrics).To(ContainSubstring("fivespot_machines_by_phase"))
+	access := tenant.keyOfTheWorkloadCluster()
 	for what, forms := range map[string][]string{
 		"the credential":         formsOf(credential),
 		"the token":              formsOf(m.token),
 		"the Secret's value":     formsOf(valid),
+		"the kubeconfig's key":   formsOf(access),
 		"the token's own claims": {strings.Split(m.token, ".")[1], strings.Split(m.token, ".")[2]},
 	} {
 		for _, form := range forms {
 			m.Expect(strings.Contains(log, form)).To(BeFalse(), "the log shows %s", what)
+			m.Expect(strings.Contains(metrics, form)).To(BeFalse(), "the metrics show %s", what)
 			m.Expect(seen.shows(form)).To(BeEmpty(), "somebody without the right to read Secrets sees %s", what)
 		}
 	}
+}
+
+// keyOfTheWorkloadCluster is a line of the key with which the manager reaches it.
+func (c *tenant) keyOfTheWorkloadCluster() string {
+	c.Helper()
+	secret := &corev1.Secret{}
+	c.Expect(world.Client.Get(c.Context(), client.ObjectKey{Namespace: c.namespace, Name: clusterName + "-kubeconfig"}, secret)).To(Succeed())
+	access, err := clientcmd.RESTConfigFromKubeConfig(secret.Data["value"])
+	c.Expect(err).NotTo(HaveOccurred())
+	lines := strings.Split(string(access.KeyData), "\n")
+	c.Expect(len(lines)).To(BeNumerically(">", 2))
+	return lines[1]
 }
 
 func TestAChangedSecretIsUsedAtTheNextActivation(t *testing.T) {
