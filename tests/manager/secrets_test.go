@@ -108,14 +108,14 @@ func TestASecretsValueIsShownNowhereAtTheHighestVerbosity(t *testing.T) {
 }
 
 // keyOfTheWorkloadCluster is a line of the key with which the manager reaches it.
-func (c *tenant) keyOfTheWorkloadCluster() string {
-	c.Helper()
+func (t *tenant) keyOfTheWorkloadCluster() string {
+	t.Helper()
 	secret := &corev1.Secret{}
-	c.Expect(world.Client.Get(c.Context(), client.ObjectKey{Namespace: c.namespace, Name: clusterName + "-kubeconfig"}, secret)).To(Succeed())
+	t.Expect(world.Client.Get(t.Context(), client.ObjectKey{Namespace: t.namespace, Name: clusterName + "-kubeconfig"}, secret)).To(Succeed())
 	access, err := clientcmd.RESTConfigFromKubeConfig(secret.Data["value"])
-	c.Expect(err).NotTo(HaveOccurred())
+	t.Expect(err).NotTo(HaveOccurred())
 	lines := strings.Split(string(access.KeyData), "\n")
-	c.Expect(len(lines)).To(BeNumerically(">", 2))
+	t.Expect(len(lines)).To(BeNumerically(">", 2))
 	return lines[1]
 }
 
