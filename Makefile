@@ -6,6 +6,8 @@ IMAGE_NAME := five-spot
 IMG ?= $(IMAGE_NAME):v$(VERSION)
 # The image of the reclaim agent, likewise.
 AGENT_IMG ?= five-spot-reclaim-agent:v$(VERSION)
+# The image of the bundle that a catalog serves.
+BUNDLE_IMG ?= five-spot-bundle:v$(VERSION)
 # What gives it to the manager.
 AGENT_IMAGE_PATCH = {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"five-spot-controller-manager"},"spec":{"template":{"spec":{"containers":[{"name":"manager","env":[{"name":"RELATED_IMAGE_RECLAIM_AGENT","value":"$(AGENT_IMG)"}]}]}}}}
 CONTAINER_TOOL ?= docker
@@ -32,10 +34,10 @@ LOCALBIN := $(CURDIR)/bin
 # The same bytes everywhere, for the same Go: see docs/security/supply-chain.md.
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=v$(VERSION)"
 # The modules with code of our own.
-OWN_TOOLS := tools/images tools/govulncheck
+OWN_TOOLS := tools/bundle tools/govulncheck tools/images
 GO_FOLDERS := $(wildcard agent api cmd controllers pkg tests)
 MARKER_PATHS := $(foreach dir,$(wildcard api controllers),paths=./$(dir)/...)
-GENERATED := 'api/*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml docs/reference/api.md docs/reference/permissions.md
+GENERATED := 'api/*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml docs/reference/api.md docs/reference/permissions.md bundle
 NESTED_MODULES := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 SHELL := /usr/bin/env bash
@@ -115,16 +117,16 @@ verify-modules: ## Check that go.mod and go.sum are tidy.
 	done
 
 .PHONY: verify-generated
-verify-generated: generate manifests docs ## Regenerate the generated files and fail when git sees a difference.
+verify-generated: generate manifests docs bundle ## Regenerate the generated files and fail when git sees a difference.
 	@changed="$$(git status --porcelain -- $(GENERATED))"; \
 	if [ -n "$$changed" ]; then \
 		git --no-pager diff -- $(GENERATED); \
-		echo "generated files differ from what is committed, run make generate manifests docs:"; echo "$$changed"; exit 1; \
+		echo "generated files differ from what is committed, run make generate manifests docs bundle:"; echo "$$changed"; exit 1; \
 	fi
 
 .PHONY: verify-manifests
 verify-manifests: $$(KUSTOMIZE) ## Check that every kustomization builds.
-	@for dir in admission agent agent-openshift agent/rights crd default networkpolicy prometheus rbac-namespaced-secrets workload; do \
+	@for dir in admission agent agent-openshift agent/rights crd default manifests networkpolicy prometheus rbac-namespaced-secrets workload; do \
 		"$(KUSTOMIZE)" build "config/$$dir" > /dev/null || { echo "config/$$dir does not build"; exit 1; }; \
 	done
 
@@ -258,6 +260,39 @@ deploy: install-manifest ## Install the CRDs and the manager with the images IMG
 undeploy: $$(KUSTOMIZE) ## Delete the manager from the current cluster; the CRDs and every machine stay.
 	"$(KUSTOMIZE)" build config/manager | $(KUBECTL) delete --ignore-not-found -f -
 	"$(KUSTOMIZE)" build config/rbac | $(KUBECTL) delete --ignore-not-found -f -
+
+##@ Bundle
+
+BUNDLE = go run -C tools/bundle .
+BUNDLE_FLAGS = -root "$(CURDIR)" -manager-image $(IMG) -agent-image $(AGENT_IMG)
+# Where operator-sdk is installed, it has a say, too.
+OPERATOR_SDK ?= $(shell command -v operator-sdk 2> /dev/null)
+
+.PHONY: bundle
+bundle: manifests ## Make the bundle for the Operator Lifecycle Manager from config; where operator-sdk is installed, check that it makes the same.
+	$(BUNDLE) generate $(BUNDLE_FLAGS) -version $(VERSION)
+ifneq ($(OPERATOR_SDK),)
+	@# It writes a bundle.Dockerfile into the folder that it is in.
+	@rm -rf "$(LOCALBIN)/operator-sdk" && mkdir -p "$(LOCALBIN)/operator-sdk" && cp PROJECT "$(LOCALBIN)/operator-sdk/"
+	$(BUNDLE) render $(BUNDLE_FLAGS) | (cd "$(LOCALBIN)/operator-sdk" && "$(OPERATOR_SDK)" generate bundle --quiet --package five-spot \
+		--version $(VERSION) --channels stable,candidate --default-channel stable --output-dir bundle)
+	$(BUNDLE) compare -root "$(CURDIR)" -with "$(LOCALBIN)/operator-sdk/bundle"
+endif
+
+.PHONY: bundle-validate
+bundle-validate: ## Check the bundle as OLM, OperatorHub and the scorecard do.
+	$(BUNDLE) validate -root "$(CURDIR)"
+ifneq ($(OPERATOR_SDK),)
+	"$(OPERATOR_SDK)" bundle validate bundle --select-optional suite=operatorframework
+endif
+
+.PHONY: bundle-build
+bundle-build: ## Build the image of the bundle with CONTAINER_TOOL.
+	$(CONTAINER_TOOL) build -f bundle.Dockerfile -t $(BUNDLE_IMG) .
+
+.PHONY: bundle-push
+bundle-push: ## Push the image of the bundle.
+	$(CONTAINER_TOOL) push $(BUNDLE_IMG)
 
 ##@ Tools
 
