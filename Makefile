@@ -294,6 +294,16 @@ bundle-build: ## Build the image of the bundle with CONTAINER_TOOL.
 bundle-push: ## Push the image of the bundle.
 	$(CONTAINER_TOOL) push $(BUNDLE_IMG)
 
+.PHONY: release-bundle
+release-bundle: ## Pack the bundle into bin/release, with IMG and AGENT_IMG, which must have digests.
+	@rm -rf "$(LOCALBIN)/bundle" && mkdir -p "$(LOCALBIN)/bundle" "$(LOCALBIN)/release" && cp bundle.Dockerfile "$(LOCALBIN)/bundle/"
+	$(BUNDLE) generate $(BUNDLE_FLAGS) -version $(VERSION) -digests -bundle "$(LOCALBIN)/bundle/bundle" \
+		$(if $(SOURCE_DATE_EPOCH),-created-at "$$(date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)")
+	$(BUNDLE) validate -bundle "$(LOCALBIN)/bundle/bundle"
+	@# The same bytes everywhere, as with the images.
+	tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w -C "$(LOCALBIN)/bundle" -cf - bundle bundle.Dockerfile | \
+		gzip -n > "$(LOCALBIN)/release/five-spot-bundle.tar.gz"
+
 ##@ Tools
 
 # A tool's version is the one in its own go.mod; its binary lies in a folder of that name.
