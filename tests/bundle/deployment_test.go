@@ -40,7 +40,7 @@ func TestTheManagerRunsAsAnyUser(t *testing.T) {
 	if c := pod.SecurityContext; c.RunAsUser != nil || c.RunAsGroup != nil || c.FSGroup != nil || len(c.SupplementalGroups) > 0 {
 		t.Errorf("securityContext of the Pod: %v", c)
 	}
-	if !*pod.SecurityContext.RunAsNonRoot {
+	if nonRoot := pod.SecurityContext.RunAsNonRoot; nonRoot == nil || !*nonRoot {
 		t.Error("runAsNonRoot is not true")
 	}
 	for _, container := range pod.Containers {

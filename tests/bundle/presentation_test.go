@@ -1,0 +1,105 @@
+package bundle_test
+
+import (
+	"encoding/base64"
+	"encoding/xml"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+func rawCSV(t *testing.T) *unstructured.Unstructured {
+	t.Helper()
+	for _, object := range readFolder(t, manifests) {
+		if object.GetKind() == kindCSV {
+			return object
+		}
+	}
+	t.Fatal("there is no " + kindCSV)
+	return nil
+}
+
+// OperatorHub and the console of OpenShift show and filter by them, and the validators ask
+// for few of them.
+func TestOperatorHubAndRedHatFindWhatTheyAskFor(t *testing.T) {
+	t.Parallel()
+	csv := rawCSV(t)
+	annotations := csv.GetAnnotations()
+	for _, key := range []string{"alm-examples", "capabilities", "categories", "createdAt", "description", "repository", "support"} {
+		if annotations[key] == "" {
+			t.Errorf("the annotation %s is missing", key)
+		}
+	}
+	for key, want := range map[string]string{
+		"containerImage": deployment(t).Template.Spec.Containers[0].Image,
+		"operatorframework.io/suggested-namespace": "5spot-system",
+		"operatorframework.io/cluster-monitoring":  "true",
+	} {
+		if annotations[key] != want {
+			t.Errorf("the annotation %s is %q instead of %q", key, annotations[key], want)
+		}
+	}
+	spec, _, err := unstructured.NestedMap(csv.Object, "spec")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range []string{"description", "displayName", "icon", "keywords", "links", "maintainers", "maturity", "provider", "version"} {
+		if spec[field] == nil || spec[field] == "" {
+			t.Errorf("spec.%s is missing", field)
+		}
+	}
+	labels := csv.GetLabels()
+	for _, platform := range []string{"arch.amd64", "arch.arm64", "os.linux"} {
+		if labels["operatorframework.io/"+platform] != "supported" {
+			t.Errorf("the label operatorframework.io/%s is missing", platform)
+		}
+	}
+	if metadata := readText(t, filepath.Join(root, "bundle", "metadata", "annotations.yaml")); !strings.Contains(metadata, "com.redhat.openshift.versions: v4.17\n") {
+		t.Error("metadata lacks the releases of OpenShift")
+	}
+}
+
+// Red Hat asks for each of them, whether or not it is so.
+func TestEachFeatureOfInfrastructureIsAnswered(t *testing.T) {
+	t.Parallel()
+	const prefix = "features.operators.openshift.io/"
+	got := rawCSV(t).GetAnnotations()
+	maps.DeleteFunc(got, func(key, _ string) bool { return !strings.HasPrefix(key, prefix) })
+	want := map[string]string{}
+	for _, feature := range []string{"cnf", "cni", "csi", "disconnected", "fips-compliant", "proxy-aware", "tls-profiles", "token-auth-aws", "token-auth-azure", "token-auth-gcp"} {
+		answer := "false"
+		if slices.Contains([]string{"disconnected", "proxy-aware"}, feature) {
+			answer = "true"
+		}
+		want[prefix+feature] = answer
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTheIconIsADrawing(t *testing.T) {
+	t.Parallel()
+	icons, _, err := unstructured.NestedSlice(rawCSV(t).Object, "spec", "icon")
+	if err != nil || len(icons) != 1 {
+		t.Fatalf("%d icons: %v", len(icons), err)
+	}
+	icon, _ := icons[0].(map[string]any)
+	data, _ := icon["base64data"].(string)
+	// Broken into lines it would be read with blanks in it.
+	text, err := base64.StdEncoding.Strict().DecodeString(data)
+	if err != nil || icon["mediatype"] != "image/svg+xml" {
+		t.Fatalf("mediatype %v: %v", icon["mediatype"], err)
+	}
+	drawing := struct {
+		XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
+	}{}
+	if err := xml.Unmarshal(text, &drawing); err != nil {
+		t.Error(err)
+	}
+}
