@@ -307,14 +307,17 @@ release-bundle: ## Pack the bundle into bin/release, with IMG and AGENT_IMG, whi
 ##@ Tools
 
 # A tool's version is the one in its own go.mod; its binary lies in a folder of that name.
-tool-path = $(LOCALBIN)/$(1)/$(shell awk '$$1 == "$(2)" { print $$2 }' tools/$(1)/go.mod)/$(1)
+tool-path = $(LOCALBIN)/$(1)/$(shell awk '{ sub(/^require /, "") } $$1 == "$(2)" { print $$2 }' tools/$(1)/go.mod)/$(1)
 ACTIONLINT := $(call tool-path,actionlint,github.com/rhysd/actionlint)
 CONTROLLER_GEN := $(call tool-path,controller-gen,sigs.k8s.io/controller-tools)
 CRD_REF_DOCS := $(call tool-path,crd-ref-docs,github.com/elastic/crd-ref-docs)
 GOLANGCI_LINT := $(call tool-path,golangci-lint,github.com/golangci/golangci-lint/v2)
 KUSTOMIZE := $(call tool-path,kustomize,sigs.k8s.io/kustomize/kustomize/v5)
+OPM := $(call tool-path,opm,github.com/operator-framework/operator-registry)
 SETUP_ENVTEST := $(call tool-path,setup-envtest,sigs.k8s.io/controller-runtime/tools/setup-envtest)
-TOOLS := $(ACTIONLINT) $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(KUSTOMIZE) $(SETUP_ENVTEST)
+TOOLS := $(ACTIONLINT) $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(KUSTOMIZE) $(OPM) $(SETUP_ENVTEST)
+# Without these opm needs C: for its database, for signatures and for a file system.
+$(OPM): TOOL_TAGS := json1,containers_image_openpgp,exclude_graphdriver_btrfs
 
 .PHONY: tools
 tools: $(TOOLS) ## Build all tools.
@@ -334,10 +337,13 @@ golangci-lint: $(GOLANGCI_LINT) ## Build golangci-lint with kube-api-linter in i
 .PHONY: kustomize
 kustomize: $(KUSTOMIZE) ## Build kustomize.
 
+.PHONY: opm
+opm: $(OPM) ## Build opm, which makes and serves catalogs.
+
 .PHONY: setup-envtest
 setup-envtest: $(SETUP_ENVTEST) ## Build setup-envtest.
 
 $(TOOLS): $$(wildcard tools/$$(@F)/go.* tools/$$(@F)/*.go)
 	@echo "Building $(@F) $(notdir $(@D))"
-	@cd "tools/$(@F)" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$(@D)/" tool
+	@cd "tools/$(@F)" && CGO_ENABLED=0 go build -trimpath -tags "$(TOOL_TAGS)" -ldflags "-s -w" -o "$(@D)/" tool
 	@touch "$@"
