@@ -8,6 +8,8 @@ IMG ?= $(IMAGE_NAME):v$(VERSION)
 AGENT_IMG ?= five-spot-reclaim-agent:v$(VERSION)
 # The image of the bundle that a catalog serves.
 BUNDLE_IMG ?= five-spot-bundle:v$(VERSION)
+# The image of the catalog that has the bundle.
+CATALOG_IMG ?= five-spot-catalog:v$(VERSION)
 # What gives it to the manager.
 AGENT_IMAGE_PATCH = {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"five-spot-controller-manager"},"spec":{"template":{"spec":{"containers":[{"name":"manager","env":[{"name":"RELATED_IMAGE_RECLAIM_AGENT","value":"$(AGENT_IMG)"}]}]}}}}
 CONTAINER_TOOL ?= docker
@@ -34,10 +36,10 @@ LOCALBIN := $(CURDIR)/bin
 # The same bytes everywhere, for the same Go: see docs/security/supply-chain.md.
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=v$(VERSION)"
 # The modules with code of our own.
-OWN_TOOLS := tools/bundle tools/govulncheck tools/images
+OWN_TOOLS := tools/bundle tools/govulncheck tools/images tools/opm
 GO_FOLDERS := $(wildcard agent api cmd controllers pkg tests)
 MARKER_PATHS := $(foreach dir,$(wildcard api controllers),paths=./$(dir)/...)
-GENERATED := 'api/*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml docs/reference/api.md docs/reference/permissions.md bundle
+GENERATED := 'api/*/zz_generated.*.go' config/crd/bases config/rbac/role.yaml docs/reference/api.md docs/reference/permissions.md bundle config/catalog
 NESTED_MODULES := $(patsubst %/go.mod,%,$(wildcard tools/*/go.mod))
 
 SHELL := /usr/bin/env bash
@@ -117,11 +119,11 @@ verify-modules: ## Check that go.mod and go.sum are tidy.
 	done
 
 .PHONY: verify-generated
-verify-generated: generate manifests docs bundle ## Regenerate the generated files and fail when git sees a difference.
+verify-generated: generate manifests docs bundle catalog ## Regenerate the generated files and fail when git sees a difference.
 	@changed="$$(git status --porcelain -- $(GENERATED))"; \
 	if [ -n "$$changed" ]; then \
 		git --no-pager diff -- $(GENERATED); \
-		echo "generated files differ from what is committed, run make generate manifests docs bundle:"; echo "$$changed"; exit 1; \
+		echo "generated files differ from what is committed, run make generate manifests docs bundle catalog:"; echo "$$changed"; exit 1; \
 	fi
 
 .PHONY: verify-manifests
@@ -303,6 +305,21 @@ release-bundle: ## Pack the bundle into bin/release, with IMG and AGENT_IMG, whi
 	@# The same bytes everywhere, as with the images.
 	tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w -C "$(LOCALBIN)/bundle" -cf - bundle bundle.Dockerfile | \
 		gzip -n > "$(LOCALBIN)/release/five-spot-bundle.tar.gz"
+
+.PHONY: catalog
+catalog: bundle $$(OPM) ## Write the bundle as BUNDLE_IMG into the catalog of config/catalog, and check that.
+	@# OpenShift 4.17 and later take what the console shows from the catalog, and the rest from the image.
+	"$(OPM)" render bundle --output yaml --migrate-level bundle-object-to-csv-metadata --alpha-image-ref-template "$(BUNDLE_IMG)" \
+		> "config/catalog/five-spot.v$(VERSION).yaml"
+	"$(OPM)" validate config/catalog
+
+.PHONY: catalog-build
+catalog-build: ## Build the image of the catalog with CONTAINER_TOOL.
+	$(CONTAINER_TOOL) build -f catalog.Dockerfile -t $(CATALOG_IMG) .
+
+.PHONY: catalog-push
+catalog-push: ## Push the image of the catalog.
+	$(CONTAINER_TOOL) push $(CATALOG_IMG)
 
 ##@ Tools
 

@@ -4,7 +4,7 @@ go 1.26.8
 
 tool github.com/operator-framework/operator-registry/cmd/opm
 
-require github.com/operator-framework/operator-registry v1.61.0 // indirect
+require github.com/operator-framework/operator-registry v1.61.0
 
 require (
 	cel.dev/expr v0.24.0 // indirect
