@@ -128,7 +128,7 @@ verify-generated: generate manifests docs bundle catalog ## Regenerate the gener
 
 .PHONY: verify-manifests
 verify-manifests: $$(KUSTOMIZE) ## Check that every kustomization builds.
-	@for dir in admission agent agent-openshift agent/rights crd default manifests networkpolicy prometheus rbac-namespaced-secrets workload; do \
+	@for dir in admission agent agent-openshift agent/rights crd default manifests networkpolicy olm-deploy olm-deploy/v1 prometheus rbac-namespaced-secrets workload; do \
 		"$(KUSTOMIZE)" build "config/$$dir" > /dev/null || { echo "config/$$dir does not build"; exit 1; }; \
 	done
 

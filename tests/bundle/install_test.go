@@ -1,0 +1,172 @@
+package bundle_test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const deploy = root + "/config/olm-deploy"
+
+// installed is the one object of a kind among those that install the operator.
+func installed(t *testing.T, folder, kind string) *unstructured.Unstructured {
+	t.Helper()
+	var found []*unstructured.Unstructured
+	for _, object := range readFolder(t, folder) {
+		if object.GetKind() == kind {
+			found = append(found, object)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%s: %d objects of kind %s", folder, len(found), kind)
+	}
+	return found[0]
+}
+
+// expect holds a field of an object, such as spec.source, against what it should be.
+func expect(t *testing.T, object *unstructured.Unstructured, field, want string) {
+	t.Helper()
+	got, _, err := unstructured.NestedString(object.Object, strings.Split(field, ".")...)
+	if err != nil || got != want {
+		t.Errorf("%s: %s is %q instead of %q: %v", object.GetKind(), field, got, want, err)
+	}
+}
+
+func suggestedNamespace(t *testing.T) string {
+	t.Helper()
+	return rawCSV(t).GetAnnotations()["operatorframework.io/suggested-namespace"]
+}
+
+func catalogImage(t *testing.T) string {
+	t.Helper()
+	return strings.Replace(rawCSV(t).GetName(), ".", "-catalog:", 1)
+}
+
+func TestTheSubscriptionNamesWhatTheCatalogHas(t *testing.T) {
+	t.Parallel()
+	source := installed(t, deploy, "CatalogSource")
+	expect(t, source, "spec.image", catalogImage(t))
+	subscription := installed(t, deploy, "Subscription")
+	expect(t, subscription, "spec.name", packageName(t))
+	expect(t, subscription, "spec.channel", annotation(t, "channel.default.v1"))
+	expect(t, subscription, "spec.source", source.GetName())
+	expect(t, subscription, "spec.sourceNamespace", source.GetNamespace())
+	group := installed(t, deploy, "OperatorGroup")
+	for _, field := range []string{"targetNamespaces", "selector"} {
+		if _, found, _ := unstructured.NestedFieldNoCopy(group.Object, "spec", field); found {
+			t.Errorf("OperatorGroup: with spec.%s it is not for all namespaces", field)
+		}
+	}
+	for _, object := range []*unstructured.Unstructured{source, subscription, group} {
+		expect(t, object, "metadata.namespace", suggestedNamespace(t))
+	}
+	expect(t, installed(t, deploy, "Namespace"), "metadata.name", suggestedNamespace(t))
+}
+
+func TestTheClusterExtensionNamesWhatTheCatalogHas(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(deploy, "v1")
+	source := installed(t, folder, "ClusterCatalog")
+	expect(t, source, "spec.source.image.ref", catalogImage(t))
+	extension := installed(t, folder, "ClusterExtension")
+	expect(t, extension, "spec.namespace", suggestedNamespace(t))
+	expect(t, extension, "spec.source.catalog.packageName", packageName(t))
+	channels, _, err := unstructured.NestedStringSlice(extension.Object, "spec", "source", "catalog", "channels")
+	if err != nil || !slices.Equal(channels, []string{annotation(t, "channel.default.v1")}) {
+		t.Errorf("channels %v: %v", channels, err)
+	}
+	selected, _, err := unstructured.NestedStringMap(extension.Object, "spec", "source", "catalog", "selector", "matchLabels")
+	if err != nil || selected["olm.operatorframework.io/metadata.name"] != source.GetName() {
+		t.Errorf("catalogs with %v: %v", selected, err)
+	}
+	account := installed(t, folder, "ServiceAccount")
+	expect(t, extension, "spec.serviceAccount.name", account.GetName())
+	expect(t, account, "metadata.namespace", suggestedNamespace(t))
+	expect(t, installed(t, folder, "Namespace"), "metadata.name", suggestedNamespace(t))
+}
+
+// OLM looks for the catalog where the image's label says, or CatalogSource does.
+func TestTheImageOfTheCatalogHasItWhereOLMLooks(t *testing.T) {
+	t.Parallel()
+	text := readText(t, filepath.Join(root, "catalog.Dockerfile"))
+	folder, _, err := unstructured.NestedString(installed(t, deploy, "CatalogSource").Object, "spec", "grpcPodConfig", "extractContent", "catalogDir")
+	if err != nil || folder == "" {
+		t.Fatalf("catalogDir %q: %v", folder, err)
+	}
+	for _, line := range []string{"LABEL operators.operatorframework.io.index.configs.v1=" + folder, "COPY config/catalog " + folder + "/" + packageName(t)} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			t.Errorf("catalog.Dockerfile lacks %q", line)
+		}
+	}
+}
+
+func TestTheInstallerIsBoundToItsRoles(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(deploy, "v1")
+	account := installed(t, folder, "ServiceAccount")
+	for _, kind := range []string{"ClusterRole", "Role"} {
+		binding := installed(t, folder, kind+"Binding")
+		expect(t, binding, "roleRef.kind", kind)
+		expect(t, binding, "roleRef.name", installed(t, folder, kind).GetName())
+		subjects, _, err := unstructured.NestedSlice(binding.Object, "subjects")
+		want := map[string]any{"kind": "ServiceAccount", "name": account.GetName(), "namespace": account.GetNamespace()}
+		if diff := cmp.Diff([]any{want}, subjects); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", binding.GetKind(), err, diff)
+		}
+	}
+}
+
+// createdBy are the resources that OLM v1 makes of the kinds in a bundle.
+var createdBy = map[string][]string{
+	kindCSV:                    {"serviceaccounts", "deployments", "clusterroles", "clusterrolebindings"},
+	kindConfigMap:              {"configmaps"},
+	"ClusterRole":              {"clusterroles"},
+	"CustomResourceDefinition": {"customresourcedefinitions"},
+	"PodDisruptionBudget":      {"poddisruptionbudgets"},
+	"PriorityClass":            {"priorityclasses"},
+	"Service":                  {"services"},
+}
+
+func TestTheInstallerMayCreateAndDeleteWhatIsInTheBundle(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(deploy, "v1")
+	var rules []any
+	for _, kind := range []string{"ClusterRole", "Role"} {
+		list, _, err := unstructured.NestedSlice(installed(t, folder, kind).Object, "rules")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules = append(rules, list...)
+	}
+	mayDo := func(verb, resource, name string) bool {
+		return slices.ContainsFunc(rules, func(element any) bool {
+			rule, _ := element.(map[string]any)
+			verbs, _, _ := unstructured.NestedStringSlice(rule, "verbs")
+			resources, _, _ := unstructured.NestedStringSlice(rule, "resources")
+			names, limited, _ := unstructured.NestedStringSlice(rule, "resourceNames")
+			return slices.Contains(verbs, verb) && slices.Contains(resources, resource) && (!limited || slices.Contains(names, name))
+		})
+	}
+	for _, object := range readFolder(t, manifests) {
+		resources := createdBy[object.GetKind()]
+		if resources == nil {
+			t.Errorf("it is unknown what becomes of a %s", object.GetKind())
+		}
+		for _, resource := range resources {
+			for _, verb := range []string{"create", "list", "watch"} {
+				if !mayDo(verb, resource, "") {
+					t.Errorf("the installer may not %s %s", verb, resource)
+				}
+			}
+			for _, verb := range []string{"get", "update", "patch", "delete"} {
+				if !mayDo(verb, resource, object.GetName()) {
+					t.Errorf("the installer may not %s %s %s", verb, resource, object.GetName())
+				}
+			}
+		}
+	}
+}
