@@ -90,9 +90,10 @@ func TestWithoutAMachineIDNoAgentStarts(t *testing.T) {
 	pod := o.agentPod()
 	o.Expect(pod.Status.Phase).To(Equal(corev1.PodPending))
 	o.Expect(pod.Status.ContainerStatuses).To(ConsistOf(HaveField("State.Waiting.Reason", "ContainerCreating")))
-	_, why, err := o.agent.Ready(t.Context(), o.admin, o.object(), namespace, time.Now())
-	o.Expect(err).NotTo(HaveOccurred())
-	o.Expect(why).To(HaveSuffix("ContainerCreating"))
+	o.Eventually(func() (string, error) {
+		_, why, err := o.agent.Ready(t.Context(), o.admin, o.object(), namespace, time.Now())
+		return why, err
+	}).Should(HaveSuffix("ContainerCreating"), "the Pod of the former DaemonSet has ended before")
 
 	o.install()
 	o.Eventually(o.agentLog).Should(ContainSubstring(`"mode":"netlink"`), "it is repaired")
