@@ -17,7 +17,7 @@ import (
 func budgetIsRespected(s *site) {
 	s.pod("web-0", "web", s.node)
 	s.pod("web-1", "web", s.node)
-	budget := s.budget("web-budget", "web", 1)
+	budget := s.budget("web-budget", "web")
 	s.processed(budget, 2)
 
 	s.Expect(s.step(nil)).To(Equal(drain.Progress{
@@ -40,7 +40,7 @@ func budgetIsRespected(s *site) {
 
 func forcedBypassesBudget(s *site) {
 	s.pod("web-0", "web", s.node)
-	s.processed(s.budget("never", "web", 1), 1)
+	s.processed(s.budget("never", "web"), 1)
 	s.Expect(s.step(nil).BlockedBy).To(HaveLen(1))
 
 	// The refused eviction must not hold back the deletion.
@@ -57,8 +57,8 @@ func twoBudgets(s *site) {
 	s.pod("web-0", "web", s.node)
 	// Each would hold the Pod, too: the API server may know one of them a moment before the
 	// other.
-	s.processed(s.budget("one", "web", 1), 1)
-	s.processed(s.budget("two", "web", 1), 1)
+	s.processed(s.budget("one", "web"), 1)
+	s.processed(s.budget("two", "web"), 1)
 	s.Eventually(func() []string { return s.step(nil).BlockedBy }).WithTimeout(patience).WithPolling(100 * time.Millisecond).
 		Should(ConsistOf(ContainSubstring("more than one PodDisruptionBudget")))
 }

@@ -76,7 +76,7 @@ func TestABudgetThatNobodyProcessesDoesNotStarveOtherPods(t *testing.T) {
 		s.pod(fmt.Sprintf("a-held-%d", i), "held", s.node)
 		s.pod(fmt.Sprintf("b-free-%d", i), "free", s.node)
 	}
-	s.budget("held", "held", 1)
+	s.budget("held", "held")
 	s.Eventually(func(g Gomega) {
 		progress := s.step(nil)
 		g.Expect(progress.BlockedBy).To(BeEmpty())
@@ -147,11 +147,11 @@ func (s *site) pod(name, app, node string) {
 	s.Expect(s.client.Status().Update(s.ctx, pod)).To(Succeed())
 }
 
-func (s *site) budget(name, app string, minAvailable int32) *policyv1.PodDisruptionBudget {
+func (s *site) budget(name, app string) *policyv1.PodDisruptionBudget {
 	budget := &policyv1.PodDisruptionBudget{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
 		Spec: policyv1.PodDisruptionBudgetSpec{
-			MinAvailable: new(intstr.FromInt32(minAvailable)),
+			MinAvailable: new(intstr.FromInt32(1)),
 			Selector:     &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}},
 		},
 	}
