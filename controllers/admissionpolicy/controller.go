@@ -128,8 +128,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		if changed {
 			ctrl.LoggerFrom(ctx).Info("Installed an admission policy, or repaired it", "policy", wanted.Name)
 		}
-		if apierrors.IsConflict(err) {
-			// Somebody else wrote first: it is looked at again.
+		if apierrors.IsConflict(err) || err != nil && errors.Is(ctx.Err(), context.Canceled) {
+			// Somebody else wrote first: it is looked at again. Or the manager is being
+			// stopped, which says nothing about the policy.
 			errs = append(errs, err)
 			continue
 		}

@@ -31,6 +31,7 @@ type bench struct {
 	client  client.Client
 	reports map[string]metrics.PolicyState
 	err     error // what every write ends with
+	during  func() error
 	writes  int
 }
 
@@ -50,6 +51,9 @@ func newBench(t *testing.T, served bool) *bench {
 	b.client = fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(crd).WithInterceptorFuncs(interceptor.Funcs{
 		Apply: func(ctx context.Context, c client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
 			b.writes++
+			if b.during != nil {
+				return b.during()
+			}
 			if b.err != nil {
 				return b.err
 			}
@@ -61,16 +65,20 @@ func newBench(t *testing.T, served bool) *bench {
 
 func (b *bench) reconcile(settings admission.Settings) (ctrl.Result, error) {
 	b.t.Helper()
+	return b.reconciler(settings).Reconcile(b.t.Context(), everything)
+}
+
+func (b *bench) reconciler(settings admission.Settings) *Reconciler {
+	b.t.Helper()
 	policies, err := admission.Render(settings)
 	b.Expect(err).NotTo(HaveOccurred())
-	r := New(Options{
+	return New(Options{
 		Client: b.client, Live: b.client, Policies: policies, Version: "v1.0.0",
 		Report: func(_ context.Context, policy string, state metrics.PolicyState, message string) {
 			b.Expect(message).To(ContainSubstring(policy))
 			b.reports[policy] = state
 		},
 	})
-	return r.Reconcile(b.t.Context(), everything)
 }
 
 func all(state metrics.PolicyState) map[string]metrics.PolicyState {
@@ -101,6 +109,19 @@ func TestNothingIsPolledWhenAllIsInstalled(t *testing.T) {
 		b.Expect(b.reports).To(Equal(all(metrics.PolicyInstalled)))
 	}
 	b.Expect(b.writes).To(Equal(6), "the second pass writes nothing")
+}
+
+func TestAManagerThatIsBeingStoppedTellsNothingOfThePolicies(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, true)
+	ctx, cancel := context.WithCancel(t.Context())
+	b.during = func() error {
+		cancel()
+		return ctx.Err()
+	}
+	_, err := b.reconciler(admission.Defaults()).Reconcile(ctx, everything)
+	b.Expect(err).To(MatchError(context.Canceled))
+	b.Expect(b.reports).To(BeEmpty())
 }
 
 func TestHowAFailureIsTold(t *testing.T) {
