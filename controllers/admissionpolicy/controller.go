@@ -16,35 +16,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/finos/five-spot/api/v1alpha1"
-	"github.com/finos/five-spot/controllers/fairqueue"
+	"github.com/finos/five-spot/controllers/onepass"
 	"github.com/finos/five-spot/pkg/admission"
 	"github.com/finos/five-spot/pkg/metrics"
 	"github.com/finos/five-spot/pkg/operand"
 )
 
-const (
-	controllerName = "admissionpolicy"
-
-	// retryAfter is when to try again what somebody has to make possible.
-	retryAfter = time.Minute
-
-	// goneCheck is when to look again for what is being deleted.
-	goneCheck = time.Second
-
-	// passTimeout bounds the requests of one pass.
-	passTimeout = 30 * time.Second
-
-	owner = client.FieldOwner(v1alpha1.FieldManager)
-)
+const owner = client.FieldOwner(v1alpha1.FieldManager)
 
 // everything is the one request: all policies are looked at in one pass.
 var everything = reconcile.Request{NamespacedName: client.ObjectKey{Name: "admission-policies"}}
@@ -103,19 +89,19 @@ func New(opts Options) *Reconciler {
 
 // SetupWithManager adds the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	watches, err := r.watches()
+	clients, err := kubernetes.NewForConfig(r.opts.Config)
 	if err != nil {
-		return err
+		return fmt.Errorf("failed to create a client for admission policies: %w", err)
 	}
-	err = ctrl.NewControllerManagedBy(mgr).
-		Named(controllerName).
-		WatchesRawSource(source.Func(watches)).
-		WithOptions(controller.Options{ReconciliationTimeout: passTimeout, NewQueue: fairqueue.WithClock(r.opts.Clock)}).
-		Complete(r)
-	if err != nil {
-		return fmt.Errorf("failed to set up the controller of the admission policies: %w", err)
+	api := clients.AdmissionregistrationV1().RESTClient()
+	var objects []onepass.Watched
+	for i := range r.opts.Policies {
+		key := client.ObjectKey{Name: r.opts.Policies[i].Name}
+		objects = append(objects,
+			onepass.Watched{API: api, Resource: "validatingadmissionpolicies", Key: key, Kind: &admissionregistrationv1.ValidatingAdmissionPolicy{}},
+			onepass.Watched{API: api, Resource: "validatingadmissionpolicybindings", Key: key, Kind: &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}})
 	}
-	return nil
+	return onepass.Controller{Name: "admissionpolicy", Clock: r.opts.Clock, Pass: everything, Objects: objects}.SetupWithManager(mgr, r)
 }
 
 // Reconcile makes one pass over all policies.
@@ -138,12 +124,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		switch state {
 		case metrics.PolicyFailed:
 			if errors.Is(err, operand.ErrBeingDeleted) {
-				result.RequeueAfter = sooner(result.RequeueAfter, goneCheck)
+				result.RequeueAfter = sooner(result.RequeueAfter, onepass.GoneCheck)
 			} else {
 				errs = append(errs, err)
 			}
 		case metrics.PolicyForbidden, metrics.PolicyUnsupported:
-			result.RequeueAfter = sooner(result.RequeueAfter, retryAfter)
+			result.RequeueAfter = sooner(result.RequeueAfter, onepass.RetryAfter)
 		case metrics.PolicyInstalled, metrics.PolicyUnbound, metrics.PolicyNewer:
 		}
 		r.opts.Report(ctx, wanted.Name, state, message)

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/finos/five-spot/controllers/onepass"
 	"github.com/finos/five-spot/pkg/admission"
 	"github.com/finos/five-spot/pkg/metrics"
 	"github.com/finos/five-spot/pkg/operand"
@@ -94,7 +95,7 @@ func TestAServerWithoutPoliciesIsLookedAtAgain(t *testing.T) {
 	b := newBench(t, false)
 	result, err := b.reconcile(admission.Defaults())
 	b.Expect(err).NotTo(HaveOccurred())
-	b.Expect(result.RequeueAfter).To(Equal(retryAfter), "it may be upgraded")
+	b.Expect(result.RequeueAfter).To(Equal(onepass.RetryAfter), "it may be upgraded")
 	b.Expect(b.reports).To(Equal(all(metrics.PolicyUnsupported)))
 	b.Expect(b.writes).To(BeZero())
 }
@@ -132,9 +133,9 @@ func TestHowAFailureIsTold(t *testing.T) {
 		state metrics.PolicyState
 		after time.Duration
 	}{
-		"a missing right needs somebody": {apierrors.NewForbidden(policies, "a", errors.New("no")), metrics.PolicyForbidden, retryAfter},
+		"a missing right needs somebody": {apierrors.NewForbidden(policies, "a", errors.New("no")), metrics.PolicyForbidden, onepass.RetryAfter},
 		"a newer object is no failure":   {operand.ErrNewerInstalled, metrics.PolicyNewer, 0},
-		"one that goes is awaited":       {operand.ErrBeingDeleted, metrics.PolicyFailed, goneCheck},
+		"one that goes is awaited":       {operand.ErrBeingDeleted, metrics.PolicyFailed, onepass.GoneCheck},
 		"anything else is tried again":   {apierrors.NewInternalError(errors.New("no")), metrics.PolicyFailed, -1},
 		"a conflict is not worth a word": {apierrors.NewConflict(policies, "a", errors.New("no")), "", -1},
 	} {

@@ -7,40 +7,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/finos/five-spot/api/v1alpha1"
-	"github.com/finos/five-spot/controllers/fairqueue"
+	"github.com/finos/five-spot/controllers/onepass"
 	"github.com/finos/five-spot/pkg/operand"
 )
 
-const (
-	controllerName = "networkpolicy"
-
-	// retryAfter is when to try again what somebody has to make possible.
-	retryAfter = time.Minute
-
-	// goneCheck is when to look again for what is being deleted.
-	goneCheck = time.Second
-
-	// passTimeout bounds the requests of one pass.
-	passTimeout = 30 * time.Second
-
-	owner = client.FieldOwner(v1alpha1.FieldManager)
-)
+const owner = client.FieldOwner(v1alpha1.FieldManager)
 
 // errForeign is that there is a NetworkPolicy of that name which is not ours, such as one
 // that was applied by hand. It is left alone.
@@ -88,21 +71,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("failed to create a client for the NetworkPolicy: %w", err)
 	}
-	watch := func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		queue.Add(r.request)
-		return operand.Watch(ctx, queue, r.request, operand.Watched{
+	return onepass.Controller{
+		Name: "networkpolicy", Clock: r.opts.Clock, Pass: r.request,
+		Objects: []onepass.Watched{{
 			API: clients.NetworkingV1().RESTClient(), Resource: "networkpolicies", Key: r.request.NamespacedName, Kind: &networkingv1.NetworkPolicy{},
-		})
-	}
-	err = ctrl.NewControllerManagedBy(mgr).
-		Named(controllerName).
-		WatchesRawSource(source.Func(watch)).
-		WithOptions(controller.Options{ReconciliationTimeout: passTimeout, NewQueue: fairqueue.WithClock(r.opts.Clock)}).
-		Complete(r)
-	if err != nil {
-		return fmt.Errorf("failed to set up the controller of the NetworkPolicy: %w", err)
-	}
-	return nil
+		}},
+	}.SetupWithManager(mgr, r)
 }
 
 // Reconcile makes the NetworkPolicy as it should be.
@@ -114,14 +88,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	switch {
 	case errors.Is(err, operand.ErrBeingDeleted):
-		return ctrl.Result{RequeueAfter: goneCheck}, nil
+		return ctrl.Result{RequeueAfter: onepass.GoneCheck}, nil
 	case errors.Is(err, operand.ErrNewerInstalled), errors.Is(err, errForeign):
 		// Its change wakes us.
 		log.Info("The NetworkPolicy of the manager is left alone", "reason", err.Error())
 		return ctrl.Result{}, nil
 	case apierrors.IsForbidden(err):
 		log.Error(err, "The NetworkPolicy of the manager cannot be installed: a right is missing")
-		return ctrl.Result{RequeueAfter: retryAfter}, nil
+		return ctrl.Result{RequeueAfter: onepass.RetryAfter}, nil
 	}
 	return ctrl.Result{}, err
 }

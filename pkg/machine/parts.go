@@ -206,23 +206,22 @@ func (o *Objects) build(ctx context.Context, sm *v1alpha1.ScheduledMachine, part
 	if problem != nil || err != nil {
 		return nil, problem, err
 	}
-	if secret == nil {
-		built, err := BuildProviderObject(sm, part.wanted, nil)
-		return built, part.unbuildable(err), nil
+	var value []byte
+	if secret != nil {
+		value = secret.value
 	}
-	built, err := BuildProviderObject(sm, part.wanted, secret.value)
+	built, err := BuildProviderObject(sm, part.wanted, value)
 	if err != nil {
 		return nil, part.unbuildable(err), nil
 	}
-	built.SetAnnotations(withOurs(built.GetAnnotations(), map[string]string{v1alpha1.SecretVersionAnnotation: secret.version}))
+	if secret != nil {
+		built.SetAnnotations(withOurs(built.GetAnnotations(), map[string]string{v1alpha1.SecretVersionAnnotation: secret.version}))
+	}
 	return built, nil, nil
 }
 
 // unbuildable is what somebody has to mend after err of BuildProviderObject.
 func (p *part) unbuildable(err error) *Problem {
-	if err == nil {
-		return nil
-	}
 	for _, rule := range secretRules {
 		if errors.Is(err, rule) {
 			return problemf(v1alpha1.SecretInvalidReason, "%s: key %q of Secret %q %s", p.path.Child("secretRef"),

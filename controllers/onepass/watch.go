@@ -1,4 +1,4 @@
-package operand
+package onepass
 
 import (
 	"context"
@@ -31,11 +31,11 @@ type Watched struct {
 	Kind     runtime.Object
 }
 
-// Watch asks for a pass at every change of the object, until ctx ends. It watches the one
+// watch asks for a pass at every change of the object, until ctx ends. It watches the one
 // name: the manager's cache can select one for each kind, would have to be told of a kind
 // that may not be served, and ends the manager where that may not be watched. Such a watch
 // also fits into a right that is limited to the name.
-func Watch(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request], pass reconcile.Request, object Watched) error {
+func watch(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request], pass reconcile.Request, object Watched) error {
 	byName := fields.OneTermEqualSelector(metav1.ObjectNameField, object.Key.Name)
 	selected := toolscache.NewListWatchFromClient(object.API, object.Resource, object.Key.Namespace, byName)
 	informer := toolscache.NewSharedIndexInformer(selected, object.Kind, 0, nil)
