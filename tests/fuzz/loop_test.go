@@ -1,12 +1,11 @@
 package fuzz_test
 
 import (
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/finos/five-spot/tests/testenv"
 )
 
 // A target that fails must neither be overlooked nor keep the others from running.
@@ -21,13 +20,5 @@ func TestMakeFuzzRunsAllTargetsAndFailsWithOne(t *testing.T) {
 
 func makeFuzz(t *testing.T, folder string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "make", "fuzz", "FUZZTIME=1x", "GO_FOLDERS="+folder)
-	cmd.Dir = root
-	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "MAKE") && !strings.HasPrefix(variable, "MFLAGS=") {
-			cmd.Env = append(cmd.Env, variable)
-		}
-	}
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return testenv.Make(t.Context(), root, "fuzz", "FUZZTIME=1x", "GO_FOLDERS="+folder)
 }

@@ -3,7 +3,6 @@ package integration_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -35,11 +34,9 @@ func inWorld(ctx context.Context, opts testenv.Options) {
 // freePort is a port that nobody listens on.
 func freePort(ctx context.Context) int {
 	GinkgoHelper()
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	ports, err := testenv.FreePorts(ctx, 1)
 	Expect(err).NotTo(HaveOccurred())
-	port := listener.Addr().(*net.TCPAddr).Port
-	Expect(listener.Close()).To(Succeed())
-	return port
+	return ports[0]
 }
 
 // probe asks for a health endpoint, for Eventually.

@@ -166,7 +166,7 @@ func newAccount(t *testing.T, name, role string) string {
 			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: metav1.NamespaceDefault, Name: name}},
 		})).To(Succeed())
 	}
-	return tokenOf(t, metav1.NamespaceDefault, name)
+	return accessOf(t, metav1.NamespaceDefault, name).BearerToken
 }
 
 // issue makes a certificate for a host, and the authority that vouches for it.

@@ -39,7 +39,7 @@ func TestTheManagerKeepsItsNetworkPolicy(t *testing.T) {
 	}))
 	m.Expect(first.Spec.Ingress).To(ConsistOf(And(
 		HaveField("From", ConsistOf(HaveField("NamespaceSelector.MatchExpressions", ConsistOf(HaveField("Key", "team"))))),
-		HaveField("Ports", ConsistOf(HaveField("Port.IntVal", BeEquivalentTo(portOf(m.metrics)))))),
+		HaveField("Ports", ConsistOf(HaveField("Port.IntVal", BeEquivalentTo(m.metricsPort))))),
 	))
 	m.Expect(first.Spec.Egress[1].Ports).To(ConsistOf(HaveField("Port.IntVal", BeEquivalentTo(6443)), HaveField("Port.IntVal", BeEquivalentTo(30443))))
 	isAsItWas := func() bool {

@@ -15,10 +15,8 @@ import (
 
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
-	authenticationv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/tests/testenv"
 )
@@ -39,6 +37,7 @@ type manager struct {
 
 	// metrics and health are host and port on the loopback device.
 	metrics, health string
+	metricsPort     int
 }
 
 // startManager starts the manager, waits until it is ready, and stops it at the end of
@@ -46,17 +45,20 @@ type manager struct {
 func startManager(t *testing.T, args ...string) *manager {
 	t.Helper()
 	needWorld(t)
-	m := &manager{T: t, WithT: NewWithT(t), log: gbytes.NewBuffer(), metrics: freePort(t), health: freePort(t)}
-	m.token = tokenOf(t, namespace, account)
-	access := rest.AnonymousClientConfig(world.Config())
-	access.BearerToken = m.token
+	m := &manager{T: t, WithT: NewWithT(t), log: gbytes.NewBuffer()}
+	ports, err := testenv.FreePorts(t.Context(), 2)
+	m.Expect(err).NotTo(HaveOccurred())
+	m.metricsPort = ports[0]
+	m.metrics, m.health = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])), net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[1]))
+	access := accessOf(t, namespace, account)
+	m.token = access.BearerToken
 	content, err := testenv.Kubeconfig(access, "management")
 	m.Expect(err).NotTo(HaveOccurred())
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	m.Expect(os.WriteFile(kubeconfig, content, 0o600)).To(Succeed())
 
 	process, err := testenv.StartProcess(m.log, binary, append([]string{
-		"--kubeconfig", kubeconfig, "--metrics-port", strconv.Itoa(portOf(m.metrics)), "--health-port", strconv.Itoa(portOf(m.health)),
+		"--kubeconfig", kubeconfig, "--metrics-port", strconv.Itoa(ports[0]), "--health-port", strconv.Itoa(ports[1]),
 		"--enable-leader-election=false",
 	}, args...), []string{"POD_NAMESPACE=" + namespace})
 	m.Expect(err).NotTo(HaveOccurred())
@@ -121,31 +123,10 @@ func (m *manager) ask(url, token string) (code int, body string, err error) {
 	return response.StatusCode, string(content), err
 }
 
-// tokenOf is a token of a ServiceAccount, which is created if there is none.
-func tokenOf(t *testing.T, namespace, name string) string {
+// accessOf is access with a token of a ServiceAccount.
+func accessOf(t *testing.T, namespace, name string) *rest.Config {
 	t.Helper()
-	g := NewWithT(t)
-	owner := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	token := &authenticationv1.TokenRequest{}
-	g.Expect(world.Client.SubResource("token").Create(t.Context(), owner, token)).To(Succeed())
-	return token.Status.Token
-}
-
-// freePort is an address on the loopback device that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
-}
-
-func portOf(address string) int {
-	parsed, err := net.ResolveTCPAddr("tcp", address)
-	if err != nil {
-		panic(err)
-	}
-	return parsed.Port
+	access, err := testenv.ServiceAccountConfig(t.Context(), world.Client, world.Config(), client.ObjectKey{Namespace: namespace, Name: name})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	return access
 }

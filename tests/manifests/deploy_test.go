@@ -3,7 +3,6 @@ package manifests_test
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/tests/testenv"
 )
 
 // agentImage is the variable that tells the manager which agent to install.
@@ -43,7 +43,7 @@ func TestDeployTakesBothImages(t *testing.T) {
 	g.Expect(os.WriteFile(kubectl, []byte("#!/bin/sh\nexec cat > '"+rendered+"'\n"), 0o700)).To(Succeed())
 
 	const image, agent = "registry.example.com:5000/team/five-spot@sha256:0123", "registry.example.com/five-spot-agent:v9"
-	out, err := runMake(t, "deploy", "IMG="+image, "AGENT_IMG="+agent, "KUBECTL="+kubectl)
+	out, err := testenv.Make(t.Context(), root, "deploy", "IMG="+image, "AGENT_IMG="+agent, "KUBECTL="+kubectl)
 	g.Expect(err).NotTo(HaveOccurred(), out)
 
 	text, err := os.ReadFile(rendered)
@@ -70,32 +70,18 @@ func TestUninstallRemovesNothingUnlessThatIsMeant(t *testing.T) {
 	kubectl := filepath.Join(t.TempDir(), "kubectl")
 	g.Expect(os.WriteFile(kubectl, []byte("#!/bin/sh\necho \"$@\" >> '"+called+"'\nif [ \"$1\" = delete ]; then exec cat > /dev/null; fi\n"), 0o700)).To(Succeed())
 
-	out, err := runMake(t, "uninstall", "KUBECTL="+kubectl)
+	out, err := testenv.Make(t.Context(), root, "uninstall", "KUBECTL="+kubectl)
 	g.Expect(err).To(HaveOccurred(), out)
 	g.Expect(out).To(ContainSubstring("ALLOW_REMOVAL=true"))
 	g.Expect(called).NotTo(BeAnExistingFile())
 
-	out, err = runMake(t, "uninstall", "ALLOW_REMOVAL=true", "KUBECTL="+kubectl)
+	out, err = testenv.Make(t.Context(), root, "uninstall", "ALLOW_REMOVAL=true", "KUBECTL="+kubectl)
 	g.Expect(err).NotTo(HaveOccurred(), out)
 	calls, err := os.ReadFile(called)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(strings.Split(strings.TrimSpace(string(calls)), "\n")).To(HaveExactElements(
 		"annotate --overwrite customresourcedefinition scheduledmachines.5spot.finos.org "+v1alpha1.AllowRemovalAnnotation+"=true",
 		HavePrefix("delete ")))
-}
-
-// runMake runs a target, whatever the make that runs the tests was given.
-func runMake(t *testing.T, args ...string) (string, error) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "make", args...)
-	cmd.Dir = root
-	for _, variable := range os.Environ() {
-		if !strings.HasPrefix(variable, "MAKE") && !strings.HasPrefix(variable, "MFLAGS=") {
-			cmd.Env = append(cmd.Env, variable)
-		}
-	}
-	out, err := cmd.CombinedOutput()
-	return string(out), err
 }
 
 // managerIn is the container of the manager among manifests.

@@ -2,7 +2,6 @@ package rbac_test
 
 import (
 	"context"
-	"net"
 	"strconv"
 	"testing"
 	"time"
@@ -55,7 +54,9 @@ func startOperatorAs(t *testing.T, account string) *operator {
 	t.Helper()
 	g := NewWithT(t)
 	environment := environmentOfTheManager(t)
-	o := &operator{clock: clocktesting.NewFakeClock(time.Now()), port: freePort(t), done: make(chan error, 1)}
+	ports, err := testenv.FreePorts(t.Context(), 1)
+	g.Expect(err).NotTo(HaveOccurred())
+	o := &operator{clock: clocktesting.NewFakeClock(time.Now()), port: ports[0], done: make(chan error, 1)}
 	opts, err := controllers.ParseOptions(
 		[]string{"--health-port=0", "--metrics-port=" + strconv.Itoa(o.port), "--join-timeout=876000h", "--manage-network-policy"},
 		func(name string) (string, bool) { value, found := environment[name]; return value, found },
@@ -176,15 +177,4 @@ func rulesOf(t *testing.T, ref rbacv1.RoleRef, namespace string) []rbacv1.Policy
 	role := &rbacv1.ClusterRole{}
 	g.Expect(world.Client.Get(t.Context(), client.ObjectKey{Name: ref.Name}, role)).To(Succeed())
 	return role.Rules
-}
-
-// freePort is one that nobody listened on a moment ago.
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
 }

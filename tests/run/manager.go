@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,7 +55,7 @@ func startManager(ctx context.Context, out io.Writer, world *testenv.World, bina
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(ctx, 2)
+	ports, err := testenv.FreePorts(ctx, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -66,15 +66,15 @@ func startManager(ctx context.Context, out io.Writer, world *testenv.World, bina
 	fmt.Fprintf(out, "Starting the operator; it logs to %s\n", m.log.Name())
 	m.process, err = testenv.StartProcess(m.log, binary, []string{
 		"--kubeconfig", kubeconfig, "--log-format", "text",
-		"--metrics-insecure", "--metrics-port", ports[0], "--health-port", ports[1],
+		"--metrics-insecure", "--metrics-port", strconv.Itoa(ports[0]), "--health-port", strconv.Itoa(ports[1]),
 	}, []string{"POD_NAMESPACE=" + operatorNamespace})
 	if err != nil {
 		return nil, errors.Join(err, m.log.Close())
 	}
-	if err := m.waitReady(ctx, "http://127.0.0.1:"+ports[1]+"/readyz"); err != nil {
+	if err := m.waitReady(ctx, fmt.Sprintf("http://127.0.0.1:%d/readyz", ports[1])); err != nil {
 		return nil, errors.Join(err, m.stop())
 	}
-	fmt.Fprintf(out, "The operator is ready; its metrics are at http://127.0.0.1:%s/metrics\n", ports[0])
+	fmt.Fprintf(out, "The operator is ready; its metrics are at http://127.0.0.1:%d/metrics\n", ports[0])
 	return m, nil
 }
 
@@ -119,23 +119,4 @@ func (m *manager) ended() error {
 
 func (m *manager) stop() error {
 	return errors.Join(m.process.Stop(stopPatience), m.log.Close())
-}
-
-// freePorts are ports of the loopback address that nobody listened on a moment ago.
-func freePorts(ctx context.Context, count int) ([]string, error) {
-	var ports []string
-	for range count {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("failed to find a free port: %w", err)
-		}
-		// All stay open until the last is found, or one could be given out twice.
-		defer func() { _ = listener.Close() }()
-		_, port, err := net.SplitHostPort(listener.Addr().String())
-		if err != nil {
-			return nil, fmt.Errorf("failed to find a free port: %w", err)
-		}
-		ports = append(ports, port)
-	}
-	return ports, nil
 }

@@ -5,10 +5,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -140,10 +140,9 @@ func (s *server) kubeconfig(ctx context.Context, pod *corev1.Pod) (string, error
 
 // freeAddress is one on the loopback device that nobody listens on.
 func freeAddress(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	ports, err := testenv.FreePorts(ctx, 1)
 	if err != nil {
-		return "", fmt.Errorf("failed to find a free port: %w", err)
+		return "", err
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String(), nil
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0])), nil
 }
