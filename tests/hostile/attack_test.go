@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
@@ -46,7 +46,7 @@ type arena struct {
 	*WithT
 	namespace string
 	registry  *prometheus.Registry
-	log       *output
+	log       *gbytes.Buffer
 }
 
 func TestHostileManifests(t *testing.T) {
@@ -82,7 +82,7 @@ func TestHostileManifests(t *testing.T) {
 
 func newArena(t *testing.T) *arena {
 	t.Helper()
-	a := &arena{T: t, WithT: NewWithT(t), registry: prometheus.NewRegistry(), log: &output{}}
+	a := &arena{T: t, WithT: NewWithT(t), registry: prometheus.NewRegistry(), log: gbytes.NewBuffer()}
 	var err error
 	a.namespace, err = world.Namespace(t.Context(), "hostile")
 	a.Expect(err).NotTo(HaveOccurred())
@@ -279,7 +279,7 @@ func (a *arena) expectPlainMetrics() {
 // expectPlainLog looks for lines that are none, or that a terminal would obey.
 func (a *arena) expectPlainLog() {
 	a.Helper()
-	lines := bytes.Split(a.log.bytes(), []byte("\n"))
+	lines := bytes.Split(a.log.Contents(), []byte("\n"))
 	a.Expect(len(lines)).To(BeNumerically(">", len(attacks())))
 	for _, line := range lines {
 		if bytes.ContainsFunc(line, unicode.IsControl) {
@@ -303,23 +303,4 @@ func TestTextsThatPeopleMustNotSeeAreFound(t *testing.T) {
 			t.Errorf("%q: %q", text, flawOf(text))
 		}
 	}
-}
-
-// output is what is written by several at the same time.
-type output struct {
-	mu      sync.Mutex
-	content bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (o *output) Write(data []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.content.Write(data)
-}
-
-func (o *output) bytes() []byte {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return bytes.Clone(o.content.Bytes())
 }
