@@ -11,13 +11,13 @@ COPY . .
 RUN go build -C tools/images -o /usr/local/bin/images .
 ARG TARGETOS
 ARG TARGETARCH
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 RUN images rootfs -version "$VERSION" -platforms "${TARGETOS:-linux}/${TARGETARCH:-$(go env GOARCH)}" -output /rootfs
 
 # It runs as root, as the files of other users' processes in /proc ask for; its Pod takes
 # every capability but one away. There is no shell and no other program in it.
 FROM scratch AS agent
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL name="five-spot-reclaim-agent" \
       vendor="FINOS" \
@@ -44,7 +44,7 @@ ENTRYPOINT ["/five-spot-reclaim-agent"]
 # Nothing but the static binary and licences: zone data is embedded, and the API servers'
 # CAs come with their kubeconfigs.
 FROM scratch AS manager
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL name="five-spot" \
       vendor="FINOS" \

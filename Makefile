@@ -1,5 +1,5 @@
 # The version that builds and images carry. A release overrides it: make build VERSION=1.2.3
-VERSION ?= 0.1.0
+VERSION ?= 0.2.0
 # The image that docker-build, docker-push and deploy use.
 # It names no registry: give yours with IMG.
 IMAGE_NAME := five-spot
@@ -242,7 +242,7 @@ uninstall: $$(KUSTOMIZE) ## Delete the CRDs, and with them every ScheduledMachin
 		echo "This deletes every ScheduledMachine and every MachineCalendar there is. If that is meant: make uninstall ALLOW_REMOVAL=true" >&2; exit 1; \
 	fi
 	@# Without it the admission policy refuses the deletion.
-	$(KUBECTL) annotate --overwrite customresourcedefinition scheduledmachines.5spot.finos.org 5spot.finos.org/allow-removal=true
+	$(KUBECTL) annotate --overwrite customresourcedefinition scheduledmachines.5spot.finos.org machinecalendars.5spot.finos.org 5spot.finos.org/allow-removal=true
 	"$(KUSTOMIZE)" build config/crd | $(KUBECTL) delete --ignore-not-found -f -
 
 .PHONY: install-manifest

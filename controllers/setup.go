@@ -174,7 +174,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 			MarkKey:      v1alpha1.CordonedByAnnotation,
 			FieldManager: v1alpha1.FieldManager,
 		}),
-		Shard: shard,
+		Version: fmt.Sprintf("%.128s", version), // The CRD takes no more.
+		Shard:   shard,
 		Settings: lifecycle.Settings{
 			FinalizerTimeout: opts.FinalizerTimeout,
 			ForceFinalizer:   opts.ForceFinalizerOnTimeout,

@@ -100,6 +100,12 @@ type ScheduledMachineStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	RecentReclaims []metav1.Time `json:"recentReclaims,omitempty"`
+
+	// managerVersion is the version of the manager that last changed this status. A
+	// manager of another version that changes nothing else leaves it as it is.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	ManagerVersion string `json:"managerVersion,omitempty"`
 }
 
 // ScheduleWindow is the span [start, end). A missing end means that the schedule

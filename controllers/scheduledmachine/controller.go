@@ -92,6 +92,7 @@ type Reconciler struct {
 	metrics    *metrics.Metrics
 	drainer    *drain.Drainer
 	agents     Agents
+	version    string
 	shard      sharding.Shard
 	settings   lifecycle.Settings
 	validation machine.ValidateOptions
@@ -125,6 +126,7 @@ func New(opts Options) *Reconciler {
 		metrics:     opts.Metrics,
 		drainer:     opts.Drainer,
 		agents:      opts.Agents,
+		version:     opts.Version,
 		shard:       opts.Shard,
 		settings:    opts.Settings,
 		validation:  opts.Validation,
@@ -314,6 +316,8 @@ func (r *Reconciler) describe(ctx context.Context, w *world, decision lifecycle.
 	if equality.Semantic.DeepEqual(w.object.Status, described) {
 		return false, nil
 	}
+	// On its own it is not worth a write: an upgrade would write every object.
+	described.ManagerVersion = r.version
 	after := w.object.DeepCopy()
 	after.Status = described
 	patch := client.MergeFromWithOptions(w.object.DeepCopy(), client.MergeFromWithOptimisticLock{})

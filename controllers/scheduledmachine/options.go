@@ -31,6 +31,9 @@ type Options struct {
 	Installation Installation
 	NoAgentImage bool
 
+	// Version is that of this manager.
+	Version string
+
 	// Shard is which objects belong to this instance.
 	Shard sharding.Shard
 

@@ -190,7 +190,15 @@ func TestTheCRDIsNotDeletedByMistake(t *testing.T) {
 	g.Expect(guarded.client.DeleteAllOf(t.Context(), guard(""), client.MatchingFields{"metadata.name": ours}, client.DryRunAll)).
 		To(MatchError(refusal), "nor as a collection, of which the request has no name")
 	g.Expect(guarded.client.Get(t.Context(), client.ObjectKey{Name: ours}, guard(""))).To(Succeed())
-	g.Expect(guarded.client.Delete(t.Context(), guard("machinecalendars.5spot.finos.org"), client.DryRunAll)).To(Succeed(), "it is about one CRD")
+	g.Expect(guarded.client.Delete(t.Context(), guard("machinecalendars.5spot.finos.org"))).To(MatchError(And(
+		ContainSubstring("deletes every MachineCalendar"), ContainSubstring("5spot.finos.org/allow-removal=true"))))
+	others := guard("others.example.com")
+	others.Object["spec"] = map[string]any{
+		"group": "example.com", "scope": "Namespaced", "names": map[string]any{"plural": "others", "kind": "Other"},
+		"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object"}}}},
+	}
+	g.Expect(guarded.client.Create(t.Context(), others)).To(Succeed())
+	g.Expect(guarded.client.Delete(t.Context(), others)).To(Succeed(), "it is about our CRDs alone")
 
 	annotated := func(value string) client.Patch {
 		return client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"annotations": {"`+v1alpha1.AllowRemovalAnnotation+`": `+value+`}}}`))

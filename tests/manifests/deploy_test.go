@@ -26,8 +26,8 @@ func TestTheManifestsNameBothImagesAndNoRegistry(t *testing.T) {
 	needServer(t)
 	manager := managerIn(t, []byte(kubectl(t, "", "kustomize", filepath.Join(root, "config", "default"))))
 	g := NewWithT(t)
-	g.Expect(manager.Image).To(Equal("five-spot:v0.1.0"))
-	g.Expect(manager.Env).To(ContainElement(corev1.EnvVar{Name: agentImage, Value: "five-spot-reclaim-agent:v0.1.0"}))
+	g.Expect(manager.Image).To(Equal("five-spot:v0.2.0"))
+	g.Expect(manager.Env).To(ContainElement(corev1.EnvVar{Name: agentImage, Value: "five-spot-reclaim-agent:v0.2.0"}))
 }
 
 // What "make deploy" would apply has the images that it was given, each in its place, and
@@ -80,7 +80,7 @@ func TestUninstallRemovesNothingUnlessThatIsMeant(t *testing.T) {
 	calls, err := os.ReadFile(called)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(strings.Split(strings.TrimSpace(string(calls)), "\n")).To(HaveExactElements(
-		"annotate --overwrite customresourcedefinition scheduledmachines.5spot.finos.org "+v1alpha1.AllowRemovalAnnotation+"=true",
+		"annotate --overwrite customresourcedefinition scheduledmachines.5spot.finos.org machinecalendars.5spot.finos.org "+v1alpha1.AllowRemovalAnnotation+"=true",
 		HavePrefix("delete ")))
 }
 

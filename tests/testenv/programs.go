@@ -9,7 +9,7 @@ import (
 )
 
 // ManagerVersion is what the manager that BuildManager builds takes itself for.
-const ManagerVersion = "v0.1.0"
+const ManagerVersion = "v0.2.0"
 
 // BuildManager builds the manager as it is shipped, and returns the path of the binary
 // in the folder.

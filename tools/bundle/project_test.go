@@ -85,7 +85,7 @@ func TestWhatIsRenderedForOperatorSDKIsWhatTheBundleIsMadeOf(t *testing.T) {
 	}
 	for _, want := range []string{
 		"kind: ClusterServiceVersion\n", "kind: MachineCalendar\n", "kind: PriorityClass\n", "image: example.com/five-spot:v1\n",
-		"value: five-spot-reclaim-agent:v0.1.0\n", "name: " + objects.ClusterRoleBindings[0].GetName() + "\n",
+		"value: five-spot-reclaim-agent:v0.2.0\n", "name: " + objects.ClusterRoleBindings[0].GetName() + "\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in it", want)
@@ -108,7 +108,7 @@ func TestMistakesAreSaid(t *testing.T) {
 		"another folder":       {[]string{"generate", "-root", "/nowhere"}, "failed to read the Dockerfile"},
 		"no bundle":            {[]string{"validate", "-root", "/nowhere"}, "failed to load the bundle"},
 		"nothing to compare":   {[]string{"compare", "-root", root}, "-with is missing"},
-		"an image by its tag":  {[]string{"generate", "-root", root, "-version", "1.0.0", "-digests"}, `image reclaim-agent: "five-spot-reclaim-agent:v0.1.0" must end in @sha256:`},
+		"an image by its tag":  {[]string{"generate", "-root", root, "-version", "1.0.0", "-digests"}, `image reclaim-agent: "five-spot-reclaim-agent:v0.2.0" must end in @sha256:`},
 		"a digest cut short":   {[]string{"generate", "-root", root, "-version", "1.0.0", "-digests", "-manager-image", "five-spot@sha256:12"}, `image manager: "five-spot@sha256:12" must end in @sha256:`},
 		"compared with itself": {[]string{"compare", "-root", root, "-with", filepath.Join(root, "bundle")}, ""},
 	} {
