@@ -31,9 +31,10 @@ func settings(g *WithT) (flags *pflag.FlagSet, asked map[string]bool) {
 		"addLifecycleFlags":      addLifecycleFlags,
 		"addAdmissionFlags":      addAdmissionFlags,
 		"addNetworkPolicyFlags":  addNetworkPolicyFlags,
+		"addOperandFlags":        addOperandFlags,
 	}
 	var code []byte
-	for _, file := range []string{"options.go", "admission_options.go", "network_policy_options.go"} {
+	for _, file := range []string{"options.go", "admission_options.go", "network_policy_options.go", "operand_options.go"} {
 		text, err := os.ReadFile(file)
 		g.Expect(err).NotTo(HaveOccurred())
 		code = append(code, text...)

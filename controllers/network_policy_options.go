@@ -7,9 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
 
-	controller "github.com/finos/five-spot/controllers/networkpolicy"
 	"github.com/finos/five-spot/pkg/environment"
 	"github.com/finos/five-spot/pkg/networkpolicy"
 )
@@ -64,27 +62,4 @@ func (o Options) networkPolicy() (networkpolicy.Settings, error) {
 		settings.MetricsNamespaces = *selector
 	}
 	return settings, errors.Join(errs...)
-}
-
-// setupNetworkPolicy has the first instance keep the NetworkPolicy, for all.
-func setupNetworkPolicy(mgr ctrl.Manager, opts Options, version string) error {
-	if !opts.NetworkPolicy.Manage || opts.InstanceID != 0 {
-		return nil
-	}
-	settings, err := opts.networkPolicy()
-	if err != nil {
-		return err
-	}
-	policy, err := networkpolicy.Render(settings)
-	if err != nil {
-		return fmt.Errorf("failed to render the NetworkPolicy: %w", err)
-	}
-	return controller.New(controller.Options{
-		Clock:   opts.Clock,
-		Config:  mgr.GetConfig(),
-		Client:  mgr.GetClient(),
-		Live:    mgr.GetAPIReader(),
-		Policy:  policy,
-		Version: version,
-	}).SetupWithManager(mgr)
 }

@@ -52,6 +52,7 @@ type Options struct {
 	Admission             admission.Settings
 
 	NetworkPolicy NetworkPolicyOptions
+	Operands      OperandOptions
 
 	Concurrency  int
 	KubeAPIQPS   float32
@@ -82,6 +83,7 @@ func ParseOptions(args []string, lookupEnv func(string) (string, bool)) (Options
 	addLifecycleFlags(flags, env, &opts)
 	addAdmissionFlags(flags, env, &opts)
 	addNetworkPolicyFlags(flags, env, &opts)
+	addOperandFlags(flags, env, &opts)
 	opts.PodName = env.Text("POD_NAME", "")
 	opts.PodNamespace = env.Text("POD_NAMESPACE", "")
 	opts.PodUID = env.Text("POD_UID", "")

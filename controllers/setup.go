@@ -190,7 +190,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, opts Options, version
 	if err := agent.setup(mgr); err != nil {
 		return err
 	}
-	if err := errors.Join(setupAdmissionPolicy(mgr, opts, version, telemetry), setupNetworkPolicy(mgr, opts, version)); err != nil {
+	if err := errors.Join(setupAdmissionPolicy(mgr, opts, version, telemetry), setupOperands(mgr, opts, version)); err != nil {
 		return err
 	}
 	opts.Registry.MustRegister(metrics.NewMachines(whileLeading(mgr, reconciler.Phases)))

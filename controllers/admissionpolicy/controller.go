@@ -8,15 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -34,12 +30,6 @@ const owner = client.FieldOwner(v1alpha1.FieldManager)
 
 // everything is the one request: all policies are looked at in one pass.
 var everything = reconcile.Request{NamespacedName: client.ObjectKey{Name: "admission-policies"}}
-
-// crdKind and crdName are what owns the policies, so that they go with it.
-var (
-	crdKind = schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}
-	crdName = "scheduledmachines." + v1alpha1.GroupVersion.Group
-)
 
 // Options are what a Reconciler needs.
 type Options struct {
@@ -89,19 +79,16 @@ func New(opts Options) *Reconciler {
 
 // SetupWithManager adds the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	clients, err := kubernetes.NewForConfig(r.opts.Config)
-	if err != nil {
-		return fmt.Errorf("failed to create a client for admission policies: %w", err)
-	}
-	api := clients.AdmissionregistrationV1().RESTClient()
 	var objects []onepass.Watched
 	for i := range r.opts.Policies {
 		key := client.ObjectKey{Name: r.opts.Policies[i].Name}
-		objects = append(objects,
-			onepass.Watched{API: api, Resource: "validatingadmissionpolicies", Key: key, Kind: &admissionregistrationv1.ValidatingAdmissionPolicy{}},
-			onepass.Watched{API: api, Resource: "validatingadmissionpolicybindings", Key: key, Kind: &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}})
+		for _, resource := range []string{"validatingadmissionpolicies", "validatingadmissionpolicybindings"} {
+			objects = append(objects, onepass.Watched{Resource: admissionregistrationv1.SchemeGroupVersion.WithResource(resource), Key: key})
+		}
 	}
-	return onepass.Controller{Name: "admissionpolicy", Clock: r.opts.Clock, Pass: everything, Objects: objects}.SetupWithManager(mgr, r)
+	return onepass.Controller{
+		Name: "admissionpolicy", Clock: r.opts.Clock, Config: r.opts.Config, Pass: everything, Objects: objects,
+	}.SetupWithManager(mgr, r)
 }
 
 // Reconcile makes one pass over all policies.
@@ -124,12 +111,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		switch state {
 		case metrics.PolicyFailed:
 			if errors.Is(err, operand.ErrBeingDeleted) {
-				result.RequeueAfter = sooner(result.RequeueAfter, onepass.GoneCheck)
+				result.RequeueAfter = onepass.Sooner(result.RequeueAfter, onepass.GoneCheck)
 			} else {
 				errs = append(errs, err)
 			}
 		case metrics.PolicyForbidden, metrics.PolicyUnsupported:
-			result.RequeueAfter = sooner(result.RequeueAfter, onepass.RetryAfter)
+			result.RequeueAfter = onepass.Sooner(result.RequeueAfter, onepass.RetryAfter)
 		case metrics.PolicyInstalled, metrics.PolicyUnbound, metrics.PolicyNewer:
 		}
 		r.opts.Report(ctx, wanted.Name, state, message)
@@ -138,14 +125,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, fmt.Errorf("failed to install the admission policies: %w", err)
 	}
 	return result, nil
-}
-
-// sooner is the shorter of two delays, of which the first may be none.
-func sooner(after, other time.Duration) time.Duration {
-	if after == 0 {
-		return other
-	}
-	return min(after, other)
 }
 
 var errUnsupported = errors.New("the API server has no admission policies (ValidatingAdmissionPolicy v1), which came with Kubernetes 1.30")
@@ -198,7 +177,7 @@ func (r *Reconciler) ensure(ctx context.Context, rendered *unstructured.Unstruct
 	}
 	wanted := rendered.DeepCopy()
 	operand.Stamp(wanted, r.opts.Version)
-	owners, err := r.ownersOf(ctx, live)
+	owners, err := operand.Owners(ctx, r.opts.Live, live)
 	if err != nil {
 		return false, err
 	}
@@ -224,19 +203,4 @@ func (r *Reconciler) look(ctx context.Context, rendered *unstructured.Unstructur
 		return nil, fmt.Errorf("%s %w", operand.Name(live), err)
 	}
 	return live, nil
-}
-
-// ownersOf are the owners that an object is to have: of a new one our CRD, so that it is
-// collected with that. One that is there keeps those that it has, since to change them
-// takes the right to delete it where OwnerReferencesPermissionEnforcement is on.
-func (r *Reconciler) ownersOf(ctx context.Context, live *unstructured.Unstructured) ([]metav1.OwnerReference, error) {
-	if live != nil {
-		return live.GetOwnerReferences(), nil
-	}
-	crd := &metav1.PartialObjectMetadata{}
-	crd.SetGroupVersionKind(crdKind)
-	if err := r.opts.Live.Get(ctx, client.ObjectKey{Name: crdName}, crd); err != nil {
-		return nil, fmt.Errorf("failed to get CustomResourceDefinition %s: %w", crdName, err)
-	}
-	return []metav1.OwnerReference{{APIVersion: crdKind.GroupVersion().String(), Kind: crdKind.Kind, Name: crd.Name, UID: crd.UID}}, nil
 }

@@ -16,6 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/finos/five-spot/pkg/operand"
 )
 
 // MachineCRD is the name of the CRD that tells whether Cluster API is there.
@@ -103,7 +105,7 @@ func (g *Gate) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, erro
 		return ctrl.Result{}, nil
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("failed to get CRD %s: %w", MachineCRD, err)
-	case !serves(crd, clusterv1.GroupVersion.Version):
+	case !operand.Served(crd, clusterv1.GroupVersion.Version):
 		g.set(ctx, unserved, "The installed Cluster API does not serve "+clusterv1.GroupVersion.String()+": waiting for it")
 		return ctrl.Result{}, nil
 	}
@@ -132,20 +134,4 @@ func (g *Gate) set(ctx context.Context, next state, message string) {
 	if previous := state(g.state.Swap(int32(next))); previous != next {
 		g.announce(ctx, next == ready, message)
 	}
-}
-
-// serves is whether the CRD is established and serves the version.
-func serves(crd *apiextensionsv1.CustomResourceDefinition, version string) bool {
-	established := false
-	for i := range crd.Status.Conditions {
-		if crd.Status.Conditions[i].Type == apiextensionsv1.Established {
-			established = crd.Status.Conditions[i].Status == apiextensionsv1.ConditionTrue
-		}
-	}
-	for i := range crd.Spec.Versions {
-		if crd.Spec.Versions[i].Name == version && crd.Spec.Versions[i].Served {
-			return established
-		}
-	}
-	return false
 }

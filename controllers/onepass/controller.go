@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -36,29 +38,52 @@ type Controller struct {
 	// Clock tells when to look again.
 	Clock clock.WithTicker
 
-	// Pass is the one request, and Objects are what it is about.
+	// Config is how to reach the API server for the watches.
+	Config *rest.Config
+
+	// Pass is the one request, and Objects are what is watched from the start.
 	Pass    reconcile.Request
 	Objects []Watched
+
+	// Watches, where it is not nil, lets a pass add to them.
+	Watches *Watches
 }
 
 // SetupWithManager adds the controller, which asks r for a pass at its start.
 func (c Controller) SetupWithManager(mgr ctrl.Manager, r reconcile.Reconciler) error {
-	watches := func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	metadataClient, err := metadata.NewForConfig(c.Config)
+	if err != nil {
+		return fmt.Errorf("failed to create a client for the watches of the controller %s: %w", c.Name, err)
+	}
+	watches := c.Watches
+	if watches == nil {
+		watches = &Watches{}
+	}
+	begin := func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		watches.begin(ctx, metadataClient, queue, c.Pass)
 		for _, object := range c.Objects {
-			if err := watch(ctx, queue, c.Pass, object); err != nil {
+			if err := watches.Keep(object, true); err != nil {
 				return err
 			}
 		}
 		queue.Add(c.Pass)
 		return nil
 	}
-	err := ctrl.NewControllerManagedBy(mgr).
+	err = ctrl.NewControllerManagedBy(mgr).
 		Named(c.Name).
-		WatchesRawSource(source.Func(watches)).
+		WatchesRawSource(source.Func(begin)).
 		WithOptions(controller.Options{ReconciliationTimeout: passTimeout, NewQueue: fairqueue.WithClock(c.Clock)}).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("failed to set up the controller %s: %w", c.Name, err)
 	}
 	return nil
+}
+
+// Sooner is the shorter of two delays, where 0 is none.
+func Sooner(one, other time.Duration) time.Duration {
+	if one == 0 || other == 0 {
+		return max(one, other)
+	}
+	return min(one, other)
 }

@@ -148,6 +148,7 @@ func TestTheServiceMonitorFindsTheMetrics(t *testing.T) {
 				Port            string         `json:"port"`
 				Path            string         `json:"path"`
 				Scheme          string         `json:"scheme"`
+				HonorLabels     bool           `json:"honorLabels"`
 				BearerTokenFile string         `json:"bearerTokenFile"`
 				TLSConfig       map[string]any `json:"tlsConfig"`
 			} `json:"endpoints"`
@@ -161,6 +162,7 @@ func TestTheServiceMonitorFindsTheMetrics(t *testing.T) {
 	g.Expect(monitor.Spec.Endpoints).To(HaveLen(1))
 	endpoint := monitor.Spec.Endpoints[0]
 	g.Expect(endpoint.Scheme + " " + endpoint.Path).To(Equal("https /metrics"))
+	g.Expect(endpoint.HonorLabels).To(BeTrue(), "the namespace of a series about an object is that of the object")
 	g.Expect(endpoint.BearerTokenFile).NotTo(BeEmpty(), "the manager asks who it is")
 	g.Expect(service.Spec.Ports).To(ConsistOf(HaveField("Name", endpoint.Port)))
 	g.Expect(container.Ports).To(ContainElement(HaveField("Name", service.Spec.Ports[0].TargetPort.StrVal)))

@@ -16,15 +16,11 @@ const (
 // foreignKind is a kind of somebody else's that is played by a minimal CRD.
 type foreignKind struct {
 	group, version, kind, plural string
-	clusterScoped                bool
 }
 
 func (k foreignKind) crd() *apiextensionsv1.CustomResourceDefinition {
-	scope := apiextensionsv1.NamespaceScoped
-	if k.clusterScoped {
-		scope = apiextensionsv1.ClusterScoped
-	}
-	return testenv.MinimalCRD(schema.GroupVersionKind{Group: k.group, Version: k.version, Kind: k.kind}, k.plural, scope)
+	kind := schema.GroupVersionKind{Group: k.group, Version: k.version, Kind: k.kind}
+	return testenv.MinimalCRD(kind, k.plural, apiextensionsv1.NamespaceScoped)
 }
 
 // providerObject is one of this kind, as a ScheduledMachine has it.
@@ -54,17 +50,8 @@ var (
 	}
 )
 
-// operandKinds are those in which the manager speaks to monitoring and to a console.
-var operandKinds = []foreignKind{
-	{group: "monitoring.coreos.com", version: "v1", kind: "ServiceMonitor", plural: "servicemonitors"},
-	{group: "monitoring.coreos.com", version: "v1", kind: "PrometheusRule", plural: "prometheusrules"},
-	{group: "console.openshift.io", version: "v1", kind: "ConsoleYAMLSample", plural: "consoleyamlsamples", clusterScoped: true},
-	{group: "console.openshift.io", version: "v1", kind: "ConsoleQuickStart", plural: "consolequickstarts", clusterScoped: true},
-}
-
 // foreignKinds are all that nobody else has installed.
 func foreignKinds() []foreignKind {
 	kinds := append([]foreignKind{}, bootstrapKinds[1:]...)
-	kinds = append(kinds, infrastructureKinds[1:]...)
-	return append(kinds, operandKinds...)
+	return append(kinds, infrastructureKinds[1:]...)
 }

@@ -32,6 +32,12 @@ func TestWithoutTheRightToFinalizersNoMachineIsCreatedWherePluginsAskForIt(t *te
 	g := NewWithT(t)
 	g.Expect(all).To(HaveLen(len(role.Rules) + 1))
 	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: systemNamespace, Name: lacking}}
+	bind := func(role string) *rbacv1.RoleBinding {
+		return &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: lacking + "-" + role}, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role},
+		}
+	}
 	for _, obj := range []client.Object{
 		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: lacking}},
 		role,
@@ -39,14 +45,9 @@ func TestWithoutTheRightToFinalizersNoMachineIsCreatedWherePluginsAskForIt(t *te
 			ObjectMeta: metav1.ObjectMeta{Name: lacking}, Subjects: subjects,
 			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: lacking},
 		},
-		&rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: lacking}, Subjects: subjects,
-			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "five-spot-leader-election-role"},
-		},
-		&rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: lacking + "-network-policy"}, Subjects: subjects,
-			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "five-spot-network-policy-role"},
-		},
+		bind("five-spot-leader-election-role"),
+		bind("five-spot-monitoring-role"),
+		bind("five-spot-network-policy-role"),
 	} {
 		g.Expect(world.Client.Create(t.Context(), obj)).To(Succeed())
 		t.Cleanup(func() { _ = world.Client.Delete(context.WithoutCancel(t.Context()), obj) })

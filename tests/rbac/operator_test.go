@@ -14,12 +14,15 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/controllers"
 	"github.com/finos/five-spot/pkg/admission"
+	"github.com/finos/five-spot/pkg/console"
+	"github.com/finos/five-spot/pkg/monitoring"
 	"github.com/finos/five-spot/pkg/networkpolicy"
 	"github.com/finos/five-spot/tests/rights"
 	"github.com/finos/five-spot/tests/testenv"
@@ -101,9 +104,29 @@ func forgetTheManager(t *testing.T) {
 			&admissionregistrationv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}},
 			&admissionregistrationv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
+	for _, object := range operandsOfOthersKinds(t) {
+		kept = append(kept, object)
+	}
 	for _, object := range kept {
 		NewWithT(t).Expect(client.IgnoreNotFound(world.Client.Delete(t.Context(), object))).To(Succeed())
 	}
+}
+
+// operandsOfOthersKinds are the objects of the Prometheus operator's kinds, and of those of
+// the OpenShift console.
+func operandsOfOthersKinds(t *testing.T) []*unstructured.Unstructured {
+	t.Helper()
+	g := NewWithT(t)
+	objects, err := console.Samples()
+	g.Expect(err).NotTo(HaveOccurred())
+	quickStart, err := console.QuickStart()
+	g.Expect(err).NotTo(HaveOccurred())
+	settings := monitoring.Settings{Namespace: systemNamespace}
+	monitor, err := monitoring.ServiceMonitor(settings)
+	g.Expect(err).NotTo(HaveOccurred())
+	rule, err := monitoring.PrometheusRule(settings)
+	g.Expect(err).NotTo(HaveOccurred())
+	return append(objects, quickStart, monitor, rule)
 }
 
 // accessOf is a token of a ServiceAccount in the manager's namespace, as its Pod has one.

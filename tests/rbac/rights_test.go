@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ func TestTheRightsOfTheManagerAreEnoughAndNotMore(t *testing.T) {
 		t.Run(chapter.name, func(t *testing.T) { chapter.play(newBench(t, o)) })
 	}
 	t.Run("a policy is deleted, which takes a while", deletePolicySlowly)
+	t.Run("the objects of others' kinds are installed", installOperands)
 	t.Run("those who read the metrics are asked for", func(t *testing.T) { askForMetrics(t, o) })
 	t.Run("an API server that does not stream lists", func(t *testing.T) {
 		o.stop(t)
@@ -118,6 +120,14 @@ func deletePolicySlowly(t *testing.T) {
 	g.Eventually(told("AdmissionPolicyInstalled", true)).Should(BeTrue())
 }
 
+func installOperands(t *testing.T) {
+	for _, object := range operandsOfOthersKinds(t) {
+		NewWithT(t).Eventually(func() error {
+			return world.Client.Get(t.Context(), client.ObjectKeyFromObject(object), object)
+		}).Should(Succeed())
+	}
+}
+
 // askForMetrics reads /metrics as somebody who may, somebody who may not, and nobody.
 func askForMetrics(t *testing.T, o *operator) {
 	t.Helper()
@@ -180,7 +190,11 @@ func listInsteadOfStreaming(t *testing.T) {
 	for name, value := range environmentOfTheManager(t) {
 		environment = append(environment, name+"="+value)
 	}
-	child, err := testenv.StartProcess(log, binary, []string{"--kubeconfig=" + path, "--metrics-port=0", "--health-port=0", "--manage-network-policy", "--require-machine-create=false"}, environment)
+	ports, err := testenv.FreePorts(t.Context(), 1)
+	g.Expect(err).NotTo(HaveOccurred())
+	child, err := testenv.StartProcess(log, binary, []string{
+		"--kubeconfig=" + path, "--metrics-port=" + strconv.Itoa(ports[0]), "--health-port=0", "--manage-network-policy", "--require-machine-create=false",
+	}, environment)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer child.Kill()
 	b := newBench(t, nil)

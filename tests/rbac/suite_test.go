@@ -69,6 +69,9 @@ func start(ctx context.Context) (err error) {
 	if _, err := envtest.InstallCRDs(world.Config(), envtest.CRDInstallOptions{CRDs: kinds}); err != nil {
 		return fmt.Errorf("failed to install the kinds of others: %w", err)
 	}
+	if err := testenv.InstallOperandKinds(ctx, world.Config()); err != nil {
+		return err
+	}
 	return applyFolder(ctx, "default")
 }
 

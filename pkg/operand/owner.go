@@ -1,0 +1,34 @@
+package operand
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+)
+
+// OwnerCRD is the name of the CRD that owns what is installed in the management cluster,
+// so that it is collected with that.
+var OwnerCRD = "scheduledmachines." + v1alpha1.GroupVersion.Group
+
+var crdKind = schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}
+
+// Owners are the owners that an object is to have: of a new one our CRD. One that is there
+// keeps those that it has, since to change them takes the right to delete it where
+// OwnerReferencesPermissionEnforcement is on.
+func Owners(ctx context.Context, c client.Reader, live *unstructured.Unstructured) ([]metav1.OwnerReference, error) {
+	if live != nil {
+		return live.GetOwnerReferences(), nil
+	}
+	crd := &metav1.PartialObjectMetadata{}
+	crd.SetGroupVersionKind(crdKind)
+	if err := c.Get(ctx, client.ObjectKey{Name: OwnerCRD}, crd); err != nil {
+		return nil, fmt.Errorf("failed to get CustomResourceDefinition %s: %w", OwnerCRD, err)
+	}
+	return []metav1.OwnerReference{{APIVersion: crdKind.GroupVersion().String(), Kind: crdKind.Kind, Name: crd.Name, UID: crd.UID}}, nil
+}
