@@ -13,12 +13,14 @@ import (
 	"github.com/finos/five-spot/tools/bundle/check"
 	"github.com/finos/five-spot/tools/bundle/compare"
 	"github.com/finos/five-spot/tools/bundle/generate"
+	"github.com/finos/five-spot/tools/bundle/released"
 	"github.com/finos/five-spot/tools/bundle/rendered"
 )
 
 const usage = `bundle generate   writes the bundle that config/manifests makes
 bundle render     prints what config/manifests makes, for operator-sdk
-bundle validate   runs the validators and the checks of the scorecard over it
+bundle validate   runs the validators and the checks of the scorecard over it, and compares
+                  its CRDs with those of the last release
 bundle compare    compares it with the one that operator-sdk made`
 
 func main() {
@@ -124,6 +126,11 @@ func validate(opts *options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	unsafe, err := check.Upgrade(opts.folder, released.Files)
+	if err != nil {
+		return err
+	}
+	findings = append(findings, unsafe...)
 	failed := false
 	for _, finding := range findings {
 		fmt.Fprintln(out, finding)

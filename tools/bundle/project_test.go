@@ -72,6 +72,22 @@ func TestTheCommittedBundlePassesEveryCheck(t *testing.T) {
 	}
 }
 
+// An API that is released is kept, whichever version comes next.
+func TestValidateComparesWithTheLastRelease(t *testing.T) {
+	t.Parallel()
+	files := load(t, filepath.Join(root, "bundle"))
+	const crd, before, after = "manifests/5spot.finos.org_scheduledmachines.yaml", "                default: 50\n", "                default: 51\n"
+	files[crd] = []byte(strings.Replace(string(files[crd]), before, after, 1))
+	folder, out := t.TempDir(), bytes.Buffer{}
+	if err := files.Save(folder); err != nil {
+		t.Fatal(err)
+	}
+	err := run([]string{"validate", "-root", root, "-bundle", folder}, &out)
+	if err == nil || !strings.Contains(out.String(), "crd-upgrade-safety: from v") || !strings.Contains(out.String(), `default value changed : "50" -> "51"`) {
+		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
 // operator-sdk reads the objects from its standard input.
 func TestWhatIsRenderedForOperatorSDKIsWhatTheBundleIsMadeOf(t *testing.T) {
 	t.Parallel()
