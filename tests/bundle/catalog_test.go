@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/blang/semver/v4"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -179,6 +180,111 @@ func TestEveryChannelLeadsFromTheFirstVersionToTheBundle(t *testing.T) {
 		}
 		if len(first) != 1 || !slices.Equal(heads, []string{rawCSV(t).GetName()}) {
 			t.Errorf("%s: leads from %v to %v", name, first, heads)
+		}
+	}
+}
+
+// version is that of the bundle, as OLM compares it.
+func (b *catalogBundle) version(t *testing.T) semver.Version {
+	t.Helper()
+	for _, value := range b.values("olm.package") {
+		if text, ok := value["version"].(string); ok {
+			return semver.MustParse(text)
+		}
+	}
+	t.Fatalf("%s has no version", b.Name)
+	return semver.Version{}
+}
+
+// OLM believes any range, also one that it cannot read or that leads back.
+func TestASkipRangeCoversOnlyVersionsOfItsChannel(t *testing.T) {
+	t.Parallel()
+	read := readCatalog(t)
+	var known []semver.Version
+	for _, bundle := range read.bundles {
+		known = append(known, bundle.version(t))
+	}
+	for name, entries := range read.channels {
+		var channel []semver.Version
+		for _, entry := range entries {
+			bundle := read.bundles[entry.Name]
+			channel = append(channel, bundle.version(t))
+		}
+		for i, entry := range entries {
+			for _, complaint := range skipRange(entry.SkipRange, channel[i], channel, known) {
+				t.Errorf("%s: %s: %s", name, entry.Name, complaint)
+			}
+		}
+	}
+}
+
+// skipRange is what is wrong with a range of versions from which OLM goes straight to an
+// entry, in a channel and in a catalog that has further versions.
+func skipRange(text string, own semver.Version, channel, known []semver.Version) []string {
+	if text == "" {
+		return nil
+	}
+	covers, err := semver.ParseRange(text)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var complaints []string
+	if covers(own) {
+		complaints = append(complaints, "it covers the version itself")
+	}
+	for _, later := range []semver.Version{{Major: own.Major, Minor: own.Minor, Patch: own.Patch + 1}, {Major: own.Major, Minor: own.Minor + 1}, {Major: own.Major + 1}} {
+		if covers(later) {
+			complaints = append(complaints, "it covers the later version "+later.String())
+		}
+	}
+	for _, version := range known {
+		if covers(version) && !slices.ContainsFunc(channel, version.Equals) {
+			complaints = append(complaints, "it covers "+version.String()+", which is not in the channel")
+		}
+	}
+	covered := slices.DeleteFunc(slices.Clone(channel), func(version semver.Version) bool { return !covers(version) })
+	if len(covered) == 0 {
+		return append(complaints, "it covers no version of the channel")
+	}
+	// What comes before the oldest that it covers was not released in the channel, or is
+	// not meant.
+	oldest := slices.MinFunc(covered, semver.Version.Compare)
+	for _, earlier := range []semver.Version{{}, {Major: oldest.Major}, {Major: oldest.Major, Minor: oldest.Minor}, {Major: oldest.Major, Minor: max(oldest.Minor, 1) - 1}} {
+		if earlier.LT(oldest) && covers(earlier) {
+			complaints = append(complaints, "it covers "+earlier.String()+", which is before all of the channel")
+		}
+	}
+	return complaints
+}
+
+func TestNonsenseIsNoSkipRange(t *testing.T) {
+	t.Parallel()
+	versions := func(texts ...string) []semver.Version {
+		var parsed []semver.Version
+		for _, text := range texts {
+			parsed = append(parsed, semver.MustParse(text))
+		}
+		return parsed
+	}
+	channel := versions("0.2.0", "0.3.0", "0.4.0")
+	known := append(versions("0.1.0", "0.3.1-rc.1"), channel...)
+	for text, want := range map[string]string{
+		"":                            "",
+		">=0.2.0 <0.4.0 !0.3.1-rc.1":  "",
+		"0.2.0 || 0.3.0":              "",
+		"0.3.0":                       "",
+		"anything before":             "Could not get version",
+		">=0.2.0 <=0.4.0 !0.3.1-rc.1": "it covers the version itself",
+		">=0.2.0 !0.4.0 !0.3.1-rc.1":  "it covers the later version 0.4.1",
+		">=0.2.0 <0.4.0":              "it covers 0.3.1-rc.1, which is not in the channel",
+		">=0.1.0 <0.3.0":              "it covers 0.1.0, which is not in the channel",
+		"<0.3.0 !0.1.0":               "it covers 0.0.0, which is before all of the channel",
+		">=0.2.1 <0.3.0":              "it covers no version of the channel",
+		">0.4.0 <0.3.0":               "it covers no version of the channel",
+	} {
+		complaints := strings.Join(skipRange(text, channel[2], channel, known), "; ")
+		if want == "" && complaints != "" || !strings.Contains(complaints, want) {
+			t.Errorf("%q: %q is not %q", text, complaints, want)
 		}
 	}
 }

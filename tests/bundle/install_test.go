@@ -1,6 +1,8 @@
 package bundle_test
 
 import (
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -8,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/finos/five-spot/tests/testenv"
 )
 
 const deploy = root + "/config/olm-deploy"
@@ -166,6 +170,53 @@ func TestTheInstallerMayCreateAndDeleteWhatIsInTheBundle(t *testing.T) {
 				if !mayDo(verb, resource, object.GetName()) {
 					t.Errorf("the installer may not %s %s %s", verb, resource, object.GetName())
 				}
+			}
+		}
+	}
+}
+
+// Both folders name the image of the catalog as the bundle names its own, so that whoever
+// has it somewhere says so in one way.
+func TestTheCatalogsImageIsSetByKustomize(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("may have to build kustomize")
+	}
+	out, err := testenv.Make(t.Context(), root, "--no-print-directory", "--eval", "path: kustomize ; @echo $(KUSTOMIZE)", "path")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	kustomize := lines[len(lines)-1]
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(deploy)); err != nil {
+		t.Fatal(err)
+	}
+	const image = "registry.example.com:5000/mirror/five-spot-catalog@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	for folder, where := range map[string]struct {
+		kind string
+		path []string
+	}{
+		copied:                      {"CatalogSource", []string{"spec", "image"}},
+		filepath.Join(copied, "v1"): {"ClusterCatalog", []string{"spec", "source", "image", "ref"}},
+	} {
+		var built []byte
+		for _, args := range [][]string{{"edit", "set", "image", "five-spot-catalog=" + image}, {"build"}} {
+			cmd := exec.CommandContext(t.Context(), kustomize, args...)
+			cmd.Dir = folder
+			if built, err = cmd.CombinedOutput(); err != nil {
+				t.Fatalf("kustomize %v: %v: %s", args, err, built)
+			}
+		}
+		if found := strings.Count(string(built), image); found != 1 || strings.Contains(string(built), "five-spot-catalog:v") {
+			t.Errorf("%s has it %d times:\n%s", folder, found, built)
+		}
+		for _, object := range parse(t, string(built)) {
+			if object.GetKind() != where.kind {
+				continue
+			}
+			if got, _, _ := unstructured.NestedString(object.Object, where.path...); got != image {
+				t.Errorf("%s: %s is %q", where.kind, strings.Join(where.path, "."), got)
 			}
 		}
 	}
