@@ -10,7 +10,10 @@ AGENT_IMG ?= five-spot-reclaim-agent:v$(VERSION)
 BUNDLE_IMG ?= five-spot-bundle:v$(VERSION)
 # The image of the catalog that has the bundle.
 CATALOG_IMG ?= five-spot-catalog:v$(VERSION)
-# What gives it to the manager.
+# Where the Dockerfiles of these two and what they copy are.
+BUNDLE_CONTEXT ?= .
+CATALOG_CONTEXT ?= .
+# What gives the agent's image to the manager.
 AGENT_IMAGE_PATCH = {"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"five-spot-controller-manager"},"spec":{"template":{"spec":{"containers":[{"name":"manager","env":[{"name":"RELATED_IMAGE_RECLAIM_AGENT","value":"$(AGENT_IMG)"}]}]}}}}
 CONTAINER_TOOL ?= docker
 PLATFORMS ?= linux/amd64,linux/arm64
@@ -290,7 +293,7 @@ endif
 
 .PHONY: bundle-build
 bundle-build: ## Build the image of the bundle with CONTAINER_TOOL.
-	$(CONTAINER_TOOL) build -f bundle.Dockerfile -t $(BUNDLE_IMG) .
+	$(CONTAINER_TOOL) build -f "$(BUNDLE_CONTEXT)/bundle.Dockerfile" -t $(BUNDLE_IMG) "$(BUNDLE_CONTEXT)"
 
 .PHONY: bundle-push
 bundle-push: ## Push the image of the bundle.
@@ -315,11 +318,24 @@ catalog: bundle $$(OPM) ## Write the bundle as BUNDLE_IMG into the catalog of co
 
 .PHONY: catalog-build
 catalog-build: ## Build the image of the catalog with CONTAINER_TOOL.
-	$(CONTAINER_TOOL) build -f catalog.Dockerfile -t $(CATALOG_IMG) .
+	$(CONTAINER_TOOL) build -f "$(CATALOG_CONTEXT)/catalog.Dockerfile" -t $(CATALOG_IMG) "$(CATALOG_CONTEXT)"
 
 .PHONY: catalog-push
 catalog-push: ## Push the image of the catalog.
 	$(CONTAINER_TOOL) push $(CATALOG_IMG)
+
+.PHONY: release-catalog
+release-catalog: $$(OPM) ## Write what release-bundle made into a catalog in bin/catalog, with BUNDLE_IMG, which must have its digest.
+	@rm -rf "$(LOCALBIN)/catalog" && mkdir -p "$(LOCALBIN)/catalog/config" "$(LOCALBIN)/release" && \
+		cp catalog.Dockerfile "$(LOCALBIN)/catalog/" && cp -r config/catalog "$(LOCALBIN)/catalog/config/"
+	"$(OPM)" render "$(LOCALBIN)/bundle/bundle" --output yaml --migrate-level bundle-object-to-csv-metadata --alpha-image-ref-template "$(BUNDLE_IMG)" \
+		> "$(LOCALBIN)/catalog/config/catalog/five-spot.v$(VERSION).yaml"
+	"$(OPM)" validate "$(LOCALBIN)/catalog/config/catalog"
+	@# A name without a registry would be looked for wherever the cluster looks for such.
+	@if (cd "$(LOCALBIN)/catalog/config/catalog" && grep -HE '^(- )?image: ' five-spot.v*.yaml) | grep -vE '/.*@sha256:[0-9a-f]{64}$$'; then \
+		echo "these images are not of a registry, by digest: config/catalog must have the file of each earlier release, and BUNDLE_IMG a digest" >&2; exit 1; \
+	fi
+	cp "$(LOCALBIN)/catalog/config/catalog/five-spot.v$(VERSION).yaml" "$(LOCALBIN)/release/"
 
 ##@ Tools
 

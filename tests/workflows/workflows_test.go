@@ -24,16 +24,19 @@ type workflow struct {
 }
 
 type job struct {
-	Uses           string `json:"uses"`
-	TimeoutMinutes int    `json:"timeout-minutes"`
-	Permissions    any    `json:"permissions"`
-	Steps          []step `json:"steps"`
+	Uses           string            `json:"uses"`
+	TimeoutMinutes int               `json:"timeout-minutes"`
+	Permissions    any               `json:"permissions"`
+	Outputs        map[string]string `json:"outputs"`
+	Steps          []step            `json:"steps"`
 }
 
 type step struct {
-	Uses string         `json:"uses"`
-	Run  string         `json:"run"`
-	With map[string]any `json:"with"`
+	Name string            `json:"name"`
+	Uses string            `json:"uses"`
+	Run  string            `json:"run"`
+	Env  map[string]string `json:"env"`
+	With map[string]any    `json:"with"`
 }
 
 // each calls the test for every workflow.
