@@ -175,6 +175,46 @@ func TestTheInstallerMayCreateAndDeleteWhatIsInTheBundle(t *testing.T) {
 	}
 }
 
+// OLM v0 has no owner for objects that are in no namespace, and leaves them.
+func TestThePageNamesWhatAnUninstallLeaves(t *testing.T) {
+	t.Parallel()
+	page := readText(t, filepath.Join(root, "docs", "operations", "uninstall.md"))
+	left := map[string][]string{"ClusterRole": nil, "PriorityClass": nil, "CustomResourceDefinition": nil}
+	for _, object := range readFolder(t, manifests) {
+		if _, ok := left[object.GetKind()]; ok {
+			left[object.GetKind()] = append(left[object.GetKind()], object.GetName())
+		}
+	}
+	for kind, command := range map[string]string{
+		"ClusterRole": "delete clusterrole", "PriorityClass": "delete priorityclass", "CustomResourceDefinition": "delete crd --ignore-not-found",
+	} {
+		_, rest, found := strings.Cut(page, "$ kubectl "+command+" ")
+		line, _, _ := strings.Cut(rest, "\n")
+		names := slices.Sorted(slices.Values(strings.Fields(line)))
+		if diff := cmp.Diff(slices.Sorted(slices.Values(left[kind])), names); diff != "" || !found {
+			t.Errorf("%s (-bundle +page):\n%s", kind, diff)
+		}
+	}
+}
+
+// What the console takes is what the manifests have, but for the place.
+func TestThePageShowsTheCatalogSourceOfTheManifests(t *testing.T) {
+	t.Parallel()
+	page := readText(t, filepath.Join(root, "docs", "operations", "install-olm.md"))
+	_, rest, _ := strings.Cut(page, "```yaml\napiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\n")
+	text, _, _ := strings.Cut(rest, "\n```")
+	shown := parse(t, "apiVersion: operators.coreos.com/v1alpha1\nkind: CatalogSource\n"+text)[0]
+	meant := installed(t, deploy, "CatalogSource")
+	for _, object := range []*unstructured.Unstructured{shown, meant} {
+		unstructured.RemoveNestedField(object.Object, "metadata", "namespace")
+		unstructured.RemoveNestedField(object.Object, "spec", "publisher")
+		unstructured.RemoveNestedField(object.Object, "spec", "image")
+	}
+	if diff := cmp.Diff(meant.Object, shown.Object); diff != "" {
+		t.Errorf("(-manifests +page):\n%s", diff)
+	}
+}
+
 // Both folders name the image of the catalog as the bundle names its own, so that whoever
 // has it somewhere says so in one way.
 func TestTheCatalogsImageIsSetByKustomize(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 )
 
 // code is what stands between backticks in the prose of all pages.
@@ -154,5 +156,40 @@ func TestMakeTargetsThatAreNamedExist(t *testing.T) {
 	}
 	if looked < 20 {
 		t.Errorf("only %d make targets were named", looked)
+	}
+}
+
+var (
+	shownYAML = regexp.MustCompile("(?ms)^( *)```ya?ml\n(.*?)^ *```")
+	variable  = regexp.MustCompile(`(?m)^ *- name: ([A-Z][A-Z_]+)$`)
+)
+
+// TestShownYAMLCanBeRead parses every block, and looks for each environment variable in
+// the reference.
+func TestShownYAMLCanBeRead(t *testing.T) {
+	t.Parallel()
+	p := readProject(t)
+	reference := p.read(t, "docs/reference/manager.md")
+	blocks, variables := 0, 0
+	for _, page := range p.pages {
+		for _, block := range shownYAML.FindAllStringSubmatch(page.text, -1) {
+			blocks++
+			text := regexp.MustCompile("(?m)^"+block[1]).ReplaceAllString(block[2], "")
+			for document := range strings.SplitSeq(text, "\n---\n") {
+				var read map[string]any
+				if err := yaml.UnmarshalStrict([]byte(document), &read); err != nil || len(read) == 0 {
+					t.Errorf("%s: %v:\n%s", page.path, err, document)
+				}
+			}
+			for _, name := range variable.FindAllStringSubmatch(text, -1) {
+				variables++
+				if !strings.Contains(reference, "`"+name[1]+"`") {
+					t.Errorf("%s sets %s, which the manager does not know", page.path, name[1])
+				}
+			}
+		}
+	}
+	if blocks < 15 || variables < 2 {
+		t.Errorf("only %d blocks with %d variables were found", blocks, variables)
 	}
 }
