@@ -58,7 +58,7 @@ func TestShownCommandsWork(t *testing.T) {
 	needServer(t)
 	createShown(t)
 	ran := 0
-	for _, path := range []string{"emergency-reclaim.md", "install.md", "observe.md", "troubleshooting.md"} {
+	for _, path := range []string{"emergency-reclaim.md", "install-olm.md", "install.md", "observe.md", "troubleshooting.md", "uninstall.md", "upgrade.md"} {
 		page, err := os.ReadFile(filepath.Join(root, "docs", "operations", path))
 		if err != nil {
 			t.Fatal(err)

@@ -196,3 +196,21 @@ func TestCommandsNameWhatExists(t *testing.T) {
 		}
 	})
 }
+
+// A suite builds the release before this one from its commit.
+func TestTheTestsHaveTheHistory(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, ".github", "workflows", "ci.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ci := workflow{}
+	if err := yaml.Unmarshal(text, &ci); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range ci.steps() {
+		if depth, found := step.With["fetch-depth"]; strings.HasPrefix(step.Uses, "actions/checkout@") && (!found || depth != 0.0) {
+			t.Errorf("the checkout has fetch-depth %v", depth)
+		}
+	}
+}
