@@ -30,6 +30,9 @@ func main() {
 }
 
 func run(args []string) error {
+	if len(args) > 0 && args[0] == uninstallOperands {
+		return uninstall(args[1:])
+	}
 	opts, err := controllers.ParseOptions(args, os.LookupEnv)
 	if errors.Is(err, pflag.ErrHelp) {
 		return nil

@@ -106,8 +106,8 @@ func addInstanceFlags(flags *pflag.FlagSet, env *environment.Variables, opts *Op
 		"How many instances share the ScheduledMachines. [OPERATOR_INSTANCE_COUNT]")
 	flags.IntVar(&opts.Concurrency, "concurrency", env.Number("CONCURRENCY", 10),
 		"How many ScheduledMachines are reconciled at the same time. [CONCURRENCY]")
-	flags.Float32Var(&opts.KubeAPIQPS, "kube-api-qps", 100, "Requests a second to each API server.")
-	flags.IntVar(&opts.KubeAPIBurst, "kube-api-burst", 200, "Requests to each API server in a burst.")
+	flags.Float32Var(&opts.KubeAPIQPS, "kube-api-qps", float32(env.Number("KUBE_API_QPS", 100)), "Requests a second to each API server. [KUBE_API_QPS]")
+	flags.IntVar(&opts.KubeAPIBurst, "kube-api-burst", env.Number("KUBE_API_BURST", 200), "Requests to each API server in a burst. [KUBE_API_BURST]")
 }
 
 func addServingFlags(flags *pflag.FlagSet, env *environment.Variables, opts *Options) {
@@ -151,12 +151,12 @@ func addLeaderElectionFlags(flags *pflag.FlagSet, env *environment.Variables, op
 }
 
 func addLifecycleFlags(flags *pflag.FlagSet, env *environment.Variables, opts *Options) {
-	flags.DurationVar(&opts.FinalizerTimeout, "finalizer-timeout", 10*time.Minute,
-		"How long the deletion of a ScheduledMachine may take before that is reported. At least 3m.")
+	flags.DurationVar(&opts.FinalizerTimeout, "finalizer-timeout", env.Duration("FINALIZER_TIMEOUT", 10*time.Minute),
+		"How long the deletion of a ScheduledMachine may take before that is reported. At least 3m. [FINALIZER_TIMEOUT]")
 	flags.BoolVar(&opts.ForceFinalizerOnTimeout, "force-finalizer-on-timeout", env.Flag("FORCE_FINALIZER_ON_TIMEOUT", true),
 		"Release the finalizer after --finalizer-timeout, once the deletion of the Machine was accepted. [FORCE_FINALIZER_ON_TIMEOUT]")
-	flags.DurationVar(&opts.JoinTimeout, "join-timeout", 30*time.Minute,
-		"How long a Machine may take to join its cluster before that is reported.")
+	flags.DurationVar(&opts.JoinTimeout, "join-timeout", env.Duration("JOIN_TIMEOUT", 30*time.Minute),
+		"How long a Machine may take to join its cluster before that is reported. [JOIN_TIMEOUT]")
 	flags.StringVar(&opts.AgentImage, "agent-image", env.Text("RELATED_IMAGE_RECLAIM_AGENT", ""),
 		"Image of the reclaim agent; without one, killIfCommands have no effect. [RELATED_IMAGE_RECLAIM_AGENT]")
 	flags.StringVar(&opts.AgentPullSecret, "agent-pull-secret", env.Text("AGENT_PULL_SECRET", ""),

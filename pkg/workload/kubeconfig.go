@@ -2,11 +2,15 @@ package workload
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/cluster-api/util/kubeconfig"
 	"sigs.k8s.io/cluster-api/util/secret"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -39,6 +43,20 @@ func (r preferringReader) Get(ctx context.Context, key client.ObjectKey, obj cli
 	}
 	r.note(client.ObjectKey{Namespace: key.Namespace, Name: cluster}, apierrors.IsForbidden(err))
 	return err
+}
+
+// RESTConfig is how to reach the workload cluster once, without a manager: by the same
+// Secret as a manager would.
+func RESTConfig(ctx context.Context, reader client.Reader, cluster client.ObjectKey) (*rest.Config, error) {
+	content, err := kubeconfig.FromSecret(ctx, preferringReader{Reader: reader, unreadable: &sync.Map{}}, cluster)
+	if err != nil {
+		return nil, fmt.Errorf("failed to read the kubeconfig of Cluster %s: %w", cluster, err)
+	}
+	config, err := clientcmd.RESTConfigFromKubeConfig(content)
+	if err != nil {
+		return nil, fmt.Errorf("the kubeconfig of Cluster %s cannot be used: %w", cluster, err)
+	}
+	return config, nil
 }
 
 func (r preferringReader) note(cluster client.ObjectKey, unreadable bool) {

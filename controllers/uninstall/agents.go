@@ -1,0 +1,143 @@
+package uninstall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/reclaim/provision"
+	"github.com/finos/five-spot/pkg/workload"
+)
+
+const (
+	// goneCheck is when to look again for what is being deleted.
+	goneCheck = time.Second
+
+	// requestTimeout bounds a request to a workload cluster, which may be out of reach.
+	requestTimeout = 30 * time.Second
+)
+
+// errNotGone is that the agent's Pods, or an object of it, did not end in time.
+var errNotGone = errors.New("it is still ending; run this again")
+
+// agents removes the reclaim agent from every workload cluster.
+func (r *run) agents(ctx context.Context) error {
+	clusters := &clusterv1.ClusterList{}
+	err := r.Client.List(ctx, clusters)
+	if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("failed to list Clusters: %w", err)
+	}
+	here, err := kubeSystem(ctx, r.Client)
+	if err != nil {
+		return err
+	}
+	for i := range clusters.Items {
+		key := client.ObjectKeyFromObject(&clusters.Items[i])
+		if err := r.agentsOf(ctx, key, here); err != nil {
+			r.failed("the reclaim agent in Cluster "+key.String(), err)
+		}
+	}
+	return nil
+}
+
+func (r *run) agentsOf(ctx context.Context, cluster client.ObjectKey, here types.UID) error {
+	config, err := workload.RESTConfig(ctx, r.Client, cluster)
+	if apierrors.IsNotFound(err) {
+		return nil // A Cluster that never was, which no manager could reach either.
+	}
+	if err != nil {
+		return err
+	}
+	config.Timeout = requestTimeout
+	c, err := client.New(config, client.Options{Scheme: r.Client.Scheme()})
+	if err != nil {
+		return fmt.Errorf("failed to connect: %w", err)
+	}
+	there, err := kubeSystem(ctx, c)
+	if err != nil {
+		return err
+	}
+	namespaces := []string{provision.DefaultNamespace}
+	if there == here {
+		namespaces = append(namespaces, provision.NamespaceBesideManager)
+	}
+	for _, namespace := range namespaces {
+		if err := r.agentIn(ctx, c, cluster, namespace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// agentIn removes the agent from one namespace of a workload cluster, and takes our label
+// off its Nodes.
+func (r *run) agentIn(ctx context.Context, c client.Client, cluster client.ObjectKey, namespace string) error {
+	daemonSet := &appsv1.DaemonSet{}
+	err := c.Get(ctx, provision.DaemonSetKey(namespace), daemonSet)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("failed to look for the agent: %w", err)
+	}
+	installed, name := err == nil, "the reclaim agent in Cluster "+cluster.String()+", Namespace "+namespace
+	switch {
+	case installed && !isOurs(daemonSet):
+		r.left = append(r.left, name+", which is not labelled "+managedByUs)
+		return nil
+	case r.DryRun:
+		if installed {
+			r.print("Would remove " + name)
+		}
+		return nil
+	}
+	provisioner := provision.New(provision.Options{})
+	if err := disarm(ctx, c, provisioner, namespace); err != nil {
+		return err
+	}
+	ending, cancel := context.WithTimeout(ctx, r.Timeout)
+	defer cancel()
+	err = wait.PollUntilContextCancel(ending, goneCheck, true, func(ctx context.Context) (bool, error) {
+		return provisioner.Uninstall(ctx, c, namespace)
+	})
+	if ending.Err() != nil && ctx.Err() == nil {
+		return errNotGone
+	}
+	if err == nil && installed {
+		r.print("Removed " + name)
+	}
+	return err
+}
+
+func disarm(ctx context.Context, c client.Client, provisioner *provision.Provisioner, namespace string) error {
+	nodes := &corev1.NodeList{}
+	if err := c.List(ctx, nodes, client.MatchingLabels{v1alpha1.ReclaimAgentLabel: v1alpha1.ReclaimAgentEnabled}); err != nil {
+		return fmt.Errorf("failed to list Nodes: %w", err)
+	}
+	for i := range nodes.Items {
+		if _, err := provisioner.Disarm(ctx, c, &nodes.Items[i], namespace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kubeSystem is the UID of the Namespace kube-system, by which a cluster is known.
+func kubeSystem(ctx context.Context, c client.Reader) (types.UID, error) {
+	namespace := &corev1.Namespace{}
+	if err := c.Get(ctx, client.ObjectKey{Name: "kube-system"}, namespace); err != nil {
+		return "", fmt.Errorf("failed to get Namespace kube-system: %w", err)
+	}
+	return namespace.UID, nil
+}

@@ -1,0 +1,47 @@
+package uninstall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// errManagerActs is that a manager would install again what is removed.
+var errManagerActs = errors.New("a manager is running: it would install again what is removed here. Stop it first")
+
+// refuseWhileAManagerActs looks for a Lease that is held. A manager that was stopped has
+// given it back; that of one which was killed ends by itself.
+func (r *run) refuseWhileAManagerActs(ctx context.Context) error {
+	leases := &coordinationv1.LeaseList{}
+	if err := r.Client.List(ctx, leases); err != nil {
+		return fmt.Errorf("failed to find out whether a manager runs: %w", err)
+	}
+	for i := range leases.Items {
+		lease := &leases.Items[i]
+		if r.isOfAManager(lease.Name) && r.held(&lease.Spec) {
+			return fmt.Errorf("%w; %s holds the Lease %s", errManagerActs, *lease.Spec.HolderIdentity, client.ObjectKeyFromObject(lease))
+		}
+	}
+	return nil
+}
+
+// isOfAManager is whether a Lease has the name that a manager gives it: several instances
+// put their number behind it.
+func (r *run) isOfAManager(name string) bool {
+	instance, ok := strings.CutPrefix(name, r.LeaseName)
+	return ok && (instance == "" || strings.HasPrefix(instance, "-") && strings.Trim(instance[1:], "0123456789") == "")
+}
+
+func (r *run) held(spec *coordinationv1.LeaseSpec) bool {
+	if ptr.Deref(spec.HolderIdentity, "") == "" || spec.RenewTime == nil {
+		return false
+	}
+	lasts := time.Duration(ptr.Deref(spec.LeaseDurationSeconds, 0)) * time.Second
+	return r.Clock.Now().Before(spec.RenewTime.Add(lasts))
+}
