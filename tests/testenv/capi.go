@@ -65,7 +65,7 @@ func InstallClusterAPICRDs(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	module, err := moduleFolder(ctx, root, clusterAPIModule)
+	module, err := ModuleFolder(ctx, root, clusterAPIModule)
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,7 @@ type ControlPlane struct {
 	binaries string
 	kwok     string
 	children []*Process
+	nodes    *runningKubelets
 	output   *tail
 	guard    *guard
 }
@@ -239,6 +240,8 @@ func (cp *ControlPlane) Stop() error {
 		return nil
 	}
 	var errs []error
+	cp.nodes.stop()
+	cp.nodes = nil
 	// The children hold watches; an API server waits for those when it stops.
 	for _, child := range cp.children {
 		errs = append(errs, child.Stop(stopPatience))

@@ -31,11 +31,21 @@ func Build(ctx context.Context, folder, name, program string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(folder, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+ManagerVersion, "-o", path, program)
+	return path, compile(ctx, root, path, program, ManagerVersion)
+}
+
+// BuildManagerOf builds the manager from another folder of the project's source, as that
+// version, to the path.
+func BuildManagerOf(ctx context.Context, root, version, path string) error {
+	return compile(ctx, root, path, ".", version)
+}
+
+func compile(ctx context.Context, root, path, program, version string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+version, "-o", path, program)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("failed to build %s: %w: %s", program, err, out)
+		return fmt.Errorf("failed to build %s: %w: %s", program, err, out)
 	}
-	return path, nil
+	return nil
 }

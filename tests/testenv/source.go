@@ -23,12 +23,12 @@ func SourceRoot(ctx context.Context) (string, error) {
 		}
 	}
 	// A binary that was built with -trimpath does not know its source folder.
-	return moduleFolder(ctx, "", modulePath)
+	return ModuleFolder(ctx, "", modulePath)
 }
 
-// moduleFolder is the folder that holds the source of a module, as the go
+// ModuleFolder is the folder that holds the source of a module, as the go
 // command sees it from the given folder.
-func moduleFolder(ctx context.Context, from, module string) (string, error) {
+func ModuleFolder(ctx context.Context, from, module string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
 	cmd.Dir = from
 	out, err := cmd.Output()

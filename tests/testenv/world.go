@@ -46,6 +46,10 @@ type Options struct {
 	// by owner references and the deletion of namespaces then work.
 	ManagementControllers bool
 
+	// ManagementKubelets adds kwok to the management cluster, and with it
+	// ManagementControllers. It has no Node to run pods on: see ControlPlane.AddNode.
+	ManagementKubelets bool
+
 	// AuditLog makes the management API server write an audit log.
 	AuditLog bool
 
@@ -132,7 +136,7 @@ func (w *World) startControlPlanes(ctx context.Context) error {
 	group.Go(func() {
 		w.Management, managementErr = Start(ctx, ControlPlaneOptions{
 			Name: "management", Log: w.opts.Log, AuditLog: w.opts.AuditLog, Controllers: w.opts.ManagementControllers,
-			ExtraArgs: w.opts.ManagementArgs,
+			Kubelets: w.opts.ManagementKubelets, ExtraArgs: w.opts.ManagementArgs,
 		})
 	})
 	group.Go(func() {
