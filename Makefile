@@ -346,11 +346,12 @@ CONTROLLER_GEN := $(call tool-path,controller-gen,sigs.k8s.io/controller-tools)
 CRD_REF_DOCS := $(call tool-path,crd-ref-docs,github.com/elastic/crd-ref-docs)
 GOLANGCI_LINT := $(call tool-path,golangci-lint,github.com/golangci/golangci-lint/v2)
 KUSTOMIZE := $(call tool-path,kustomize,sigs.k8s.io/kustomize/kustomize/v5)
+OLM := $(call tool-path,olm,github.com/operator-framework/operator-lifecycle-manager)
 OPM := $(call tool-path,opm,github.com/operator-framework/operator-registry)
 SETUP_ENVTEST := $(call tool-path,setup-envtest,sigs.k8s.io/controller-runtime/tools/setup-envtest)
-TOOLS := $(ACTIONLINT) $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(KUSTOMIZE) $(OPM) $(SETUP_ENVTEST)
-# Without these opm needs C: for its database, for signatures and for a file system.
-$(OPM): TOOL_TAGS := json1,containers_image_openpgp,exclude_graphdriver_btrfs
+TOOLS := $(ACTIONLINT) $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(KUSTOMIZE) $(OLM) $(OPM) $(SETUP_ENVTEST)
+# Without these they need C: for a database, for signatures and for a file system.
+$(OLM) $(OPM): TOOL_TAGS := json1,containers_image_openpgp,exclude_graphdriver_btrfs
 
 .PHONY: tools
 tools: $(TOOLS) ## Build all tools.
@@ -369,6 +370,9 @@ golangci-lint: $(GOLANGCI_LINT) ## Build golangci-lint with kube-api-linter in i
 
 .PHONY: kustomize
 kustomize: $(KUSTOMIZE) ## Build kustomize.
+
+.PHONY: olm
+olm: $(OLM) ## Build the two operators of the Operator Lifecycle Manager.
 
 .PHONY: opm
 opm: $(OPM) ## Build opm, which makes and serves catalogs.
