@@ -170,6 +170,10 @@ test-node: ## Run the reclaim agent's Pod on a real kubelet and containerd, as r
 	go run ./tests/testenv/assets etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kubelet > /dev/null; \
 	FIVE_SPOT_NODE_PROGRAMS="$$programs" go test -count=1 -timeout 15m -v $(TESTARGS) ./tests/node
 
+.PHONY: test-olm
+test-olm: control-plane $$(OLM) $$(OPM) ## Install, upgrade and remove the bundle with the Operator Lifecycle Manager; the first time builds that for some minutes.
+	FIVE_SPOT_OLM_PROGRAMS="$(dir $(OLM))" FIVE_SPOT_OPM="$(OPM)" go test -count=1 -timeout 15m -v $(TESTARGS) ./tests/olm
+
 .PHONY: bench
 bench: ## Run the benchmarks; BENCH is a regular expression.
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(TESTARGS) ./...

@@ -1,9 +1,11 @@
 package bundle_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 )
 
 // Pipelines of catalogs that are not file-based go by what the bundle itself says.
@@ -20,5 +22,21 @@ func TestTheBundleReplacesWhatTheCatalogSaysThatItReplaces(t *testing.T) {
 				t.Errorf("in %s it replaces %q, in the bundle %q", channel, entry.Replaces, replaces)
 			}
 		}
+	}
+}
+
+// make test-olm makes no other upgrade.
+func TestTheUpgradeThatIsTestedIsThatOfTheBundle(t *testing.T) {
+	t.Parallel()
+	released := struct{ Version, Commit string }{}
+	if err := yaml.UnmarshalStrict([]byte(readText(t, filepath.Join(root, "tests", "olm", "released.yaml"))), &released); err != nil {
+		t.Fatal(err)
+	}
+	replaces, _, err := unstructured.NestedString(rawCSV(t).Object, "spec", "replaces")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tested := packageName(t) + "." + released.Version; tested != replaces || len(released.Commit) != 40 {
+		t.Errorf("tested is the upgrade from %s, commit %q; the bundle replaces %s", tested, released.Commit, replaces)
 	}
 }
