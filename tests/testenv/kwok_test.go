@@ -41,6 +41,7 @@ func TestKubeletsRunPods(t *testing.T) {
 		{"until their grace is over and their finalizer is gone", (*podBench).graceAndFinalizer},
 		{"and leave the Ready condition of Nodes alone", (*podBench).notReadyNode},
 		{"but not on a Node that is lost", (*podBench).lostNode},
+		{"and on a Node that is no machine's", (*podBench).ownNode},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(newPodBench(t, full)) })
 	}
@@ -240,4 +241,10 @@ func processesWith(t *testing.T, word string) []string {
 		}
 	}
 	return found
+}
+
+func (b *podBench) ownNode() {
+	b.pods.Nodes = []string{"own-" + b.namespace}
+	b.Expect(b.world.Workload.AddNode(b.ctx, b.pods.Nodes[0])).To(Succeed())
+	b.deploy()
 }
