@@ -18,8 +18,14 @@ func TestTheBundleReplacesWhatTheCatalogSaysThatItReplaces(t *testing.T) {
 	}
 	for channel, entries := range readCatalog(t).channels {
 		for _, entry := range entries {
-			if entry.Name == raw.GetName() && entry.Replaces != replaces {
+			if entry.Name != raw.GetName() {
+				continue
+			}
+			if entry.Replaces != replaces {
 				t.Errorf("in %s it replaces %q, in the bundle %q", channel, entry.Replaces, replaces)
+			}
+			if skips := raw.GetAnnotations()["olm.skipRange"]; entry.SkipRange != skips {
+				t.Errorf("in %s it skips %q, in the bundle %q", channel, entry.SkipRange, skips)
 			}
 		}
 	}

@@ -5,13 +5,13 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/admission"
 	"github.com/finos/five-spot/pkg/reclaim/provision"
-	"github.com/finos/five-spot/tests/testenv"
 )
 
 // guardName is the policy that keeps the CRDs.
@@ -97,23 +97,27 @@ func fields(path string, props *apiextensionsv1.JSONSchemaProps) []string {
 	return all
 }
 
-// foreignKinds are those of Prometheus and of OpenShift's console.
-var foreignKinds = map[string]schema.GroupVersionKind{
-	"servicemonitors":    {Group: "monitoring.coreos.com", Version: "v1", Kind: "ServiceMonitor"},
-	"prometheusrules":    {Group: "monitoring.coreos.com", Version: "v1", Kind: "PrometheusRule"},
-	"consoleyamlsamples": {Group: "console.openshift.io", Version: "v1", Kind: "ConsoleYAMLSample"},
-	"consolequickstarts": {Group: "console.openshift.io", Version: "v1", Kind: "ConsoleQuickStart"},
-}
-
-// foreignCRDs are minimal ones of them.
-func foreignCRDs() []*apiextensionsv1.CustomResourceDefinition {
-	var crds []*apiextensionsv1.CustomResourceDefinition
-	for plural, kind := range foreignKinds {
-		scope := apiextensionsv1.NamespaceScoped
-		if kind.Group == "console.openshift.io" {
-			scope = apiextensionsv1.ClusterScoped
-		}
-		crds = append(crds, testenv.MinimalCRD(kind, plural, scope))
+// areShown waits until the objects of the Prometheus operator's and of the console's kinds
+// are there, as the version has them.
+func (i *installation) areShown(release *release) {
+	i.Helper()
+	monitoring, console := schema.GroupVersion{Group: "monitoring.coreos.com", Version: "v1"}, schema.GroupVersion{Group: "console.openshift.io", Version: "v1"}
+	for _, shown := range []struct {
+		kind            schema.GroupVersionKind
+		namespace, name string
+	}{
+		{monitoring.WithKind("ServiceMonitor"), i.namespace, managerName},
+		{monitoring.WithKind("PrometheusRule"), i.namespace, managerName},
+		{console.WithKind("ConsoleYAMLSample"), "", "five-spot-business-hours"},
+		{console.WithKind("ConsoleYAMLSample"), "", "five-spot-weekend"},
+		{console.WithKind("ConsoleYAMLSample"), "", "five-spot-workstation"},
+		{console.WithKind("ConsoleQuickStart"), "", "five-spot-scheduled-machine"},
+	} {
+		object := &metav1.PartialObjectMetadata{}
+		object.SetGroupVersionKind(shown.kind)
+		i.Eventually(func() (string, error) {
+			err := i.admin.Get(i.Context(), client.ObjectKey{Namespace: shown.namespace, Name: shown.name}, object)
+			return object.Annotations[v1alpha1.VersionAnnotation], client.IgnoreNotFound(err)
+		}).Should(Equal(release.version), shown.kind.Kind)
 	}
-	return crds
 }

@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/reclaim"
@@ -67,8 +66,7 @@ func newStory(t *testing.T) *story {
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { NewWithT(t).Expect(world.Stop()).To(Succeed()) })
-	_, err = envtest.InstallCRDs(world.Config(), envtest.CRDInstallOptions{CRDs: foreignCRDs()})
-	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(testenv.InstallOperandKinds(t.Context(), world.Config())).To(Succeed())
 	c := newCluster(t, world.Management)
 	return &story{cluster: c, operator: &installation{c, "5spot-system"}, machines: newMachines(c, world)}
 }
@@ -117,6 +115,7 @@ func (s *story) anUpgrade() {
 	s.begin(released.newer, s.newer)
 
 	s.installed = s.machines.operandsOf(released.newer, s.newer)
+	s.operator.areShown(released.newer)
 	s.Expect(s.installed.Policies[guardName].Spec).NotTo(Equal(before.Policies[guardName].Spec))
 	s.Expect(s.installed.Agent.Image).NotTo(Equal(before.Agent.Image))
 	s.Expect(s.fieldsOf(machinesCRD)).To(And(ContainElements(fields), Not(HaveLen(len(fields)))), "the newer version has more fields")

@@ -68,11 +68,11 @@ func OperandKinds(ctx context.Context) ([]string, error) {
 	if out, err := download.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("failed to download the CRDs of others: %w: %s", err, out)
 	}
-	console, err := moduleFolder(ctx, folder, consoleModule)
+	console, err := ModuleFolder(ctx, folder, consoleModule)
 	if err != nil {
 		return nil, err
 	}
-	prometheus, err := moduleFolder(ctx, folder, prometheusModule)
+	prometheus, err := ModuleFolder(ctx, folder, prometheusModule)
 	if err != nil {
 		return nil, err
 	}

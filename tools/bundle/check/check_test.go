@@ -24,7 +24,7 @@ func TestEachCheckSeesWhatIsWrong(t *testing.T) {
 		"no install modes":               {csv, "  installModes:\n  - supported: false\n    type: OwnNamespace\n  - supported: false\n    type: SingleNamespace\n  - supported: false\n    type: MultiNamespace\n  - supported: true\n    type: AllNamespaces\n", "", "csv", "install modes not found"},
 		"a kind that is not owned":       {csv, "kind: MachineCalendar\n      name: machinecalendars", "kind: Calendar\n      name: machinecalendars", "bundle", "not found in bundle"},
 		"a file that cannot be read":     {crd, "          clusterName:\n", "          clusterName:\n            nullable: maybe\n", "", ""},
-		"a capability that there is not": {csv, "capabilities: Full Lifecycle", "capabilities: Everything", "standardcapabilities", "is not a valid capabilities level"},
+		"a capability that there is not": {csv, "capabilities: Deep Insights", "capabilities: Everything", "standardcapabilities", "is not a valid capabilities level"},
 		"a category that there is not":   {csv, "categories: Integration & Delivery", "categories: Machines", "standardcategories", "is not in the set of standard categories"},
 		"no provider":                    {csv, "  provider:\n    name: FINOS\n", "  provider:\n", "operatorhub/v2", "Provider.Name not specified"},
 		"no minimal version":             {csv, "  minKubeVersion: 1.30.0\n", "", "operatorhub/v2", "minKubeVersion"},
