@@ -78,7 +78,9 @@ func TestABudgetThatNobodyProcessesDoesNotStarveOtherPods(t *testing.T) {
 	}
 	s.budget("held", "held")
 	s.Eventually(func(g Gomega) {
-		progress := s.step(nil)
+		// The API server takes its time over such a budget, and a step does not wait for it.
+		progress, err := s.attempt(s.client)
+		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(progress.BlockedBy).To(BeEmpty())
 		g.Expect(s.terminating("free")).To(Equal(3))
 	}).WithTimeout(patience).WithPolling(100 * time.Millisecond).Should(Succeed())
@@ -181,13 +183,21 @@ func (s *site) step(workload client.Client) drain.Progress {
 	if workload == nil {
 		workload = s.client
 	}
+	progress, err := s.attempt(workload)
+	s.Expect(err).NotTo(HaveOccurred())
+	return progress
+}
+
+// attempt takes a step that a busy API server may not answer in time.
+func (s *site) attempt(workload client.Client) (drain.Progress, error) {
 	request := s.request(workload)
 	start := time.Now()
 	progress, err := s.drainer.Step(s.ctx, request)
 	s.longest = max(s.longest, time.Since(start))
-	s.Expect(err).NotTo(HaveOccurred())
-	s.previous = progress
-	return progress
+	if err == nil {
+		s.previous = progress
+	}
+	return progress, err
 }
 
 func (s *site) pods(app string) []corev1.Pod {
