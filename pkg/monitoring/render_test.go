@@ -7,7 +7,10 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/finos/five-spot/pkg/metrics"
 )
 
 const docs = "../../docs/"
@@ -98,6 +101,30 @@ func TestEachAlertIsOfAMetricThatThereIs(t *testing.T) {
 			g.Expect(string(page)).To(ContainSubstring("| `"+strings.TrimSuffix(metric, "_bucket")+"` |"), a.name)
 		}
 	}
+}
+
+// Prometheus sees no rise in a series that begins with its first event.
+func TestAnAlertOfACounterThatIsNotThereFromTheStartMindsItsBeginning(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	registry := prometheus.NewRegistry()
+	metrics.New(registry)
+	gathered, err := registry.Gather()
+	g.Expect(err).NotTo(HaveOccurred())
+	fromTheStart := map[string]bool{}
+	for _, family := range gathered {
+		fromTheStart[family.GetName()] = true
+	}
+	late := 0
+	for _, a := range alerts(g, defaults()) {
+		for _, found := range regexp.MustCompile(`(?:increase|rate)\((fivespot_\w+)[{\[]`).FindAllStringSubmatch(a.expr, -1) {
+			if counter := strings.TrimSuffix(found[1], "_bucket"); !fromTheStart[counter] {
+				late++
+				g.Expect(a.expr).To(ContainSubstring("("+counter+" unless "+counter+" offset 1h) or"), a.name)
+			}
+		}
+	}
+	g.Expect(late).To(Equal(1))
 }
 
 func TestTheAlertAsksForALeaderOfEachInstance(t *testing.T) {
