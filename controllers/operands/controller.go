@@ -164,7 +164,8 @@ func (r *Reconciler) keep(ctx context.Context, one *Operand) (changed bool, err 
 	return operand.Ensure(ctx, r.opts.Client, live, wanted, owner)
 }
 
-// served is whether the cluster has the kind.
+// served is whether the cluster has the kind. Of one that is going away nothing can be
+// created, and what there is goes with it.
 func (r *Reconciler) served(ctx context.Context, one *Operand) (bool, error) {
 	crd := &apiextensionsv1.CustomResourceDefinition{}
 	err := r.opts.Live.Get(ctx, client.ObjectKey{Name: one.crd()}, crd)
@@ -174,5 +175,5 @@ func (r *Reconciler) served(ctx context.Context, one *Operand) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("failed to get CustomResourceDefinition %s: %w", one.crd(), err)
 	}
-	return operand.Served(crd, one.Object.GroupVersionKind().Version), nil
+	return crd.DeletionTimestamp == nil && operand.Served(crd, one.Object.GroupVersionKind().Version), nil
 }

@@ -3,6 +3,7 @@ package operands
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,7 +25,10 @@ func (r *Reconciler) judge(ctx context.Context, one *Operand, err error, errs *[
 		// A cluster without that kind is as good as any other.
 		delete(r.told, operand.Name(one.Object))
 		return 0
-	case errors.Is(err, operand.ErrBeingDeleted), apierrors.IsConflict(err), meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+	case errors.Is(err, operand.ErrBeingDeleted):
+		// Its end wakes us, and may be long in coming: somebody's finalizer holds it.
+		return onepass.RetryAfter
+	case apierrors.IsConflict(err), meta.IsNoMatchError(err), apierrors.IsNotFound(err):
 		// Somebody else wrote first. And the API server says that a kind is there a moment
 		// before it serves it.
 		return onepass.GoneCheck
@@ -35,7 +39,7 @@ func (r *Reconciler) judge(ctx context.Context, one *Operand, err error, errs *[
 	case apierrors.IsForbidden(err):
 		r.tell(ctx, one, "An object cannot be installed: a right is missing", err)
 		return onepass.RetryAfter
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), isUndeclared(err):
 		// Such as by a version of the CRD that we do not know.
 		r.tell(ctx, one, "An object cannot be installed: it is refused", err)
 		return onepass.RetryAfter
@@ -43,6 +47,10 @@ func (r *Reconciler) judge(ctx context.Context, one *Operand, err error, errs *[
 	*errs = append(*errs, err)
 	return 0
 }
+
+// isUndeclared is whether the CRD lacks a field of ours, for which the API server gives no
+// reason but an internal error.
+func isUndeclared(err error) bool { return strings.Contains(err.Error(), "field not declared in schema") }
 
 func (r *Reconciler) tell(ctx context.Context, one *Operand, what string, err error) {
 	name, why := operand.Name(one.Object), err.Error()

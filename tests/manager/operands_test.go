@@ -2,12 +2,18 @@ package manager_test
 
 import (
 	"context"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -60,6 +66,81 @@ func TestTheManagerInstallsWhatTheClusterHasAKindForWhenItComes(t *testing.T) {
 	for line := range strings.Lines(string(m.log.Contents())) {
 		m.Expect(line).NotTo(ContainSubstring(`"level":"error"`))
 	}
+}
+
+// What is in the way of an object is waited for, and told of as what it is.
+func TestAKindThatGoesAwayOrLacksAFieldIsNoErrorAndAsksForLittle(t *testing.T) {
+	needWorld(t)
+	t.Cleanup(func() { withoutOperandKinds(t) })
+	m := startManager(t)
+	reader := newAccount(t, "prometheus-of-operands", "five-spot-metrics-reader")
+	m.Expect(testenv.InstallOperandKinds(t.Context(), world.Config())).To(Succeed())
+	m.Eventually(m.operand).WithArguments(0).ShouldNot(BeNil())
+	held := []string{"example.com/held"}
+	finalizers := func(names []string) {
+		m.change(0, func(object *unstructured.Unstructured) { object.SetFinalizers(names) })
+	}
+
+	finalizers(held)
+	m.Expect(world.Client.Delete(t.Context(), m.operand(0))).To(Succeed())
+	time.Sleep(moment)
+	before := m.requests(reader)
+	time.Sleep(2 * moment)
+	m.Expect(m.requests(reader)-before).To(BeNumerically("<", 10), "nothing is polled while somebody's finalizer holds an object")
+	crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "servicemonitors.monitoring.coreos.com"}}
+	m.Expect(world.Client.Delete(t.Context(), crd)).To(Succeed())
+	other := emptyOperand(0)
+	other.Object["spec"], other.Object["metadata"] = m.operand(0).Object["spec"], map[string]any{"namespace": namespace, "name": "other"}
+	finalizers(nil)
+	m.Eventually(func() error { return world.Client.Get(t.Context(), client.ObjectKeyFromObject(crd), crd) }).ShouldNot(Succeed())
+	m.Expect(testenv.InstallOperandKinds(t.Context(), world.Config())).To(Succeed())
+	m.Eventually(m.operand).WithArguments(0).ShouldNot(BeNil(), "the kind that is there again")
+
+	other.SetFinalizers(held)
+	m.Expect(world.Client.Create(t.Context(), other)).To(Succeed())
+	m.Expect(world.Client.Delete(t.Context(), crd)).To(Succeed())
+	m.Eventually(m.operand).WithArguments(0).Should(BeNil())
+	time.Sleep(moment)
+	m.Expect(m.log).NotTo(gbytes.Say("cannot be installed"), "no right is missing, the kind is")
+	m.Expect(world.Client.Get(t.Context(), client.ObjectKeyFromObject(other), other)).To(Succeed())
+	other.SetFinalizers(nil)
+	m.Expect(world.Client.Update(t.Context(), other)).To(Succeed())
+	m.Eventually(func() error { return world.Client.Get(t.Context(), client.ObjectKeyFromObject(crd), crd) }).ShouldNot(Succeed())
+	m.Expect(testenv.InstallOperandKinds(t.Context(), world.Config())).To(Succeed())
+	m.Eventually(m.operand).WithArguments(0).ShouldNot(BeNil())
+
+	m.Expect(world.Client.Get(t.Context(), client.ObjectKeyFromObject(crd), crd)).To(Succeed())
+	endpoint := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties["endpoints"].Items.Schema.Properties
+	honorLabels := endpoint["honorLabels"]
+	delete(endpoint, "honorLabels")
+	m.Expect(world.Client.Update(t.Context(), crd)).To(Succeed())
+	// The API server says so a moment after it was told.
+	m.Eventually(func() *gbytes.Buffer { m.remove(0); return m.log }).Should(gbytes.Say("An object cannot be installed: it is refused.*field not declared"))
+	m.Expect(world.Client.Get(t.Context(), client.ObjectKeyFromObject(crd), crd)).To(Succeed())
+	crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties["endpoints"].Items.Schema.Properties["honorLabels"] = honorLabels
+	m.Expect(world.Client.Update(t.Context(), crd)).To(Succeed())
+	m.Eventually(m.operand).WithArguments(0).WithTimeout(90*time.Second).ShouldNot(BeNil(), "the CRD that has the field")
+	m.stop()
+	m.Expect(string(m.log.Contents())).NotTo(ContainSubstring(`"level":"error"`))
+}
+
+// requests are those that the manager has made of the API server.
+func (m *manager) requests(token string) float64 {
+	m.Helper()
+	code, body, err := m.ask("https://"+m.metrics+"/metrics", token)
+	m.Expect(err).NotTo(HaveOccurred())
+	m.Expect(code).To(Equal(http.StatusOK))
+	total := 0.0
+	for line := range strings.Lines(body) {
+		if strings.HasPrefix(line, "rest_client_requests_total{") {
+			_, value, _ := strings.Cut(line, "} ")
+			number, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			m.Expect(err).NotTo(HaveOccurred())
+			total += number
+		}
+	}
+	m.Expect(total).To(BeNumerically(">", 0))
+	return total
 }
 
 func TestEachObjectOfOthersKindsCanBeTurnedOff(t *testing.T) {
