@@ -43,6 +43,18 @@ func TestTheServiceMonitorSpeaksAsTheMetricsAreServed(t *testing.T) {
 		HaveKeyWithValue("serverName", "five-spot-controller-manager-metrics.operators.svc")))
 }
 
+// With it the alert that nobody leads would go off for as long as the manager is installed.
+func TestThePrometheusThatRefusesTheServiceMonitorPassesTheRuleOver(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	g.Expect(endpointOf(g, Settings{ServiceCA: true})).To(HaveKey("bearerTokenFile"))
+	for _, render := range []func(Settings) (*unstructured.Unstructured, error){ServiceMonitor, PrometheusRule} {
+		object, err := render(Settings{ServiceCA: true})
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(object.GetLabels()).To(HaveKeyWithValue("openshift.io/user-monitoring", "false"), object.GetKind())
+	}
+}
+
 // alert is a rule as it is in the manifest.
 type alert struct{ name, expr, after, severity, summary, description string }
 
