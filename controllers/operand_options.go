@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -55,6 +56,10 @@ func setupOperands(mgr ctrl.Manager, opts Options, version string) error {
 		return nil
 	}
 	serviceCA, err := operand.Serves(mgr.GetClient(), openShift)
+	if apierrors.IsServiceUnavailable(err) {
+		// The group is there, and only the server that answers for it is away.
+		serviceCA, err = true, nil
+	}
 	if err != nil {
 		return err
 	}
