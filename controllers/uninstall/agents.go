@@ -55,9 +55,12 @@ func (r *run) agents(ctx context.Context) error {
 }
 
 func (r *run) agentsOf(ctx context.Context, cluster client.ObjectKey, here types.UID) error {
+	name := "the reclaim agent in Cluster " + cluster.String()
 	config, err := workload.RESTConfig(ctx, r.Client, cluster)
 	if apierrors.IsNotFound(err) {
-		return nil // A Cluster that never was, which no manager could reach either.
+		// No manager could reach it either, but one may have been able to before.
+		r.left = append(r.left, name+", if there is one: the Cluster has no kubeconfig")
+		return nil
 	}
 	if err != nil {
 		return err
@@ -71,38 +74,59 @@ func (r *run) agentsOf(ctx context.Context, cluster client.ObjectKey, here types
 	if err != nil {
 		return err
 	}
-	namespaces := []string{provision.DefaultNamespace}
 	if there == here {
-		namespaces = append(namespaces, provision.NamespaceBesideManager)
+		return r.agentIn(ctx, c, name, provision.DefaultNamespace, provision.NamespaceBesideManager)
 	}
+	// Such a cluster may be managing others, and have the agent from its own manager.
+	lease, err := r.leaseThatIsHeld(ctx, c)
+	if lease != "" {
+		r.left = append(r.left, name+", where a manager of its own is running; "+lease)
+		return nil
+	}
+	if err != nil && !apierrors.IsForbidden(err) {
+		return err
+	}
+	return r.agentIn(ctx, c, name, provision.DefaultNamespace)
+}
+
+// agentIn removes the agent from a workload cluster, where it is in one of the namespaces,
+// and takes our label off the Nodes. One that is not ours needs all of that.
+func (r *run) agentIn(ctx context.Context, c client.Client, name string, namespaces ...string) error {
+	for i, namespace := range namespaces {
+		daemonSet := &appsv1.DaemonSet{}
+		err := c.Get(ctx, provision.DaemonSetKey(namespace), daemonSet)
+		switch {
+		case apierrors.IsNotFound(err):
+		case err != nil:
+			return fmt.Errorf("failed to look for the agent: %w", err)
+		case !isOurs(daemonSet):
+			r.left = append(r.left, name+", Namespace "+namespace+", which is not labelled "+managedByUs)
+			return nil
+		default:
+			// Its rights and its policy are the cluster's, so it has to end first.
+			namespaces[0], namespaces[i] = namespaces[i], namespaces[0]
+		}
+	}
+	provisioner := provision.New(provision.Options{})
 	for _, namespace := range namespaces {
-		if err := r.agentIn(ctx, c, cluster, namespace); err != nil {
+		if err := r.agentOf(ctx, c, provisioner, name+", Namespace "+namespace, namespace); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// agentIn removes the agent from one namespace of a workload cluster, and takes our label
-// off its Nodes.
-func (r *run) agentIn(ctx context.Context, c client.Client, cluster client.ObjectKey, namespace string) error {
-	daemonSet := &appsv1.DaemonSet{}
-	err := c.Get(ctx, provision.DaemonSetKey(namespace), daemonSet)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("failed to look for the agent: %w", err)
+func (r *run) agentOf(ctx context.Context, c client.Client, provisioner *provision.Provisioner, name, namespace string) error {
+	found, err := provisioner.Found(ctx, c, namespace)
+	if err != nil {
+		return err
 	}
-	installed, name := err == nil, "the reclaim agent in Cluster "+cluster.String()+", Namespace "+namespace
-	switch {
-	case installed && !isOurs(daemonSet):
-		r.left = append(r.left, name+", which is not labelled "+managedByUs)
-		return nil
-	case r.DryRun:
-		if installed {
+	if r.DryRun {
+		if found {
 			r.print("Would remove " + name)
 		}
 		return nil
 	}
-	provisioner := provision.New(provision.Options{})
 	if err := disarm(ctx, c, provisioner, namespace); err != nil {
 		return err
 	}
@@ -114,7 +138,7 @@ func (r *run) agentIn(ctx context.Context, c client.Client, cluster client.Objec
 	if ending.Err() != nil && ctx.Err() == nil {
 		return errNotGone
 	}
-	if err == nil && installed {
+	if err == nil && found {
 		r.print("Removed " + name)
 	}
 	return err

@@ -18,17 +18,29 @@ var errManagerActs = errors.New("a manager is running: it would install again wh
 // refuseWhileAManagerActs looks for a Lease that is held. A manager that was stopped has
 // given it back; that of one which was killed ends by itself.
 func (r *run) refuseWhileAManagerActs(ctx context.Context) error {
-	leases := &coordinationv1.LeaseList{}
-	if err := r.Client.List(ctx, leases); err != nil {
+	lease, err := r.leaseThatIsHeld(ctx, r.Client)
+	if err != nil {
 		return fmt.Errorf("failed to find out whether a manager runs: %w", err)
+	}
+	if lease != "" {
+		return fmt.Errorf("%w; %s", errManagerActs, lease)
+	}
+	return nil
+}
+
+// leaseThatIsHeld says which manager holds which Lease in the cluster of the client.
+func (r *run) leaseThatIsHeld(ctx context.Context, c client.Reader) (string, error) {
+	leases := &coordinationv1.LeaseList{}
+	if err := c.List(ctx, leases); err != nil {
+		return "", fmt.Errorf("failed to list Leases: %w", err)
 	}
 	for i := range leases.Items {
 		lease := &leases.Items[i]
 		if r.isOfAManager(lease.Name) && r.held(&lease.Spec) {
-			return fmt.Errorf("%w; %s holds the Lease %s", errManagerActs, *lease.Spec.HolderIdentity, client.ObjectKeyFromObject(lease))
+			return fmt.Sprintf("%s holds the Lease %s", *lease.Spec.HolderIdentity, client.ObjectKeyFromObject(lease)), nil
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // isOfAManager is whether a Lease has the name that a manager gives it: several instances

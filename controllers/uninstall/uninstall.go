@@ -68,7 +68,7 @@ func Operands(ctx context.Context, opts Options) error {
 		r.remove(ctx, object)
 	}
 	if err := r.look(ctx); err != nil {
-		return err
+		r.failed("the look for what is left", err)
 	}
 	for _, line := range r.failures {
 		r.print("Failed: " + line)

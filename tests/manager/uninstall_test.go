@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -52,6 +53,17 @@ func TestUninstallOperandsRemovesThemAllAndSaysWhatIsLeft(t *testing.T) {
 	cluster, out := l.withAnAgent(), ""
 	l.change(0, func(object *unstructured.Unstructured) { object.SetLabels(nil) }) // The ServiceMonitor becomes somebody's.
 
+	theirs := &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "5spot-leader"},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: new("somebody"), RenewTime: new(metav1.NowMicro()), LeaseDurationSeconds: new(int32(600))},
+	}
+	l.Expect(world.WorkloadClient.Create(t.Context(), theirs)).To(Succeed())
+	out, err = l.uninstall("--dry-run")
+	l.Expect(err).NotTo(HaveOccurred(), out)
+	l.Expect(out).To(And(Not(ContainSubstring("Would remove the reclaim agent in Cluster "+cluster)),
+		ContainSubstring("Left: the reclaim agent in Cluster "+cluster+", where a manager of its own is running; somebody holds the Lease default/5spot-leader")))
+	l.Expect(world.WorkloadClient.Delete(t.Context(), theirs)).To(Succeed())
+
 	out, err = l.uninstall("--dry-run")
 	l.Expect(err).NotTo(HaveOccurred(), out)
 	l.Expect(out).To(And(
@@ -83,9 +95,12 @@ func TestUninstallOperandsRemovesThemAllAndSaysWhatIsLeft(t *testing.T) {
 	l.Expect(armed.Items).To(BeEmpty(), "no Node keeps our label")
 	l.Expect(world.Client.Get(t.Context(), client.ObjectKey{Name: namespace}, &corev1.Namespace{})).To(Succeed())
 
+	unreached := l.cluster()
+	l.Expect(world.Client.Delete(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: unreached.Namespace, Name: unreached.Name + "-kubeconfig"}})).To(Succeed())
 	again, err := l.uninstall()
 	l.Expect(err).NotTo(HaveOccurred(), again)
-	l.Expect(again).NotTo(ContainSubstring("Deleted"))
+	l.Expect(again).NotTo(Or(ContainSubstring("Deleted"), ContainSubstring("Removed")))
+	l.Expect(again).To(ContainSubstring("Left: the reclaim agent in Cluster " + unreached.String() + ", if there is one: the Cluster has no kubeconfig"))
 	l.remove(0)
 }
 

@@ -48,6 +48,33 @@ func (p *Provisioner) Uninstall(ctx context.Context, c client.Client, namespace 
 	return removeOurs(ctx, c, installed.policy)
 }
 
+// Found is whether there is something of the agent that Uninstall would delete.
+func (p *Provisioner) Found(ctx context.Context, c client.Client, namespace string) (bool, error) {
+	installed, err := p.objectsFor(c, namespace)
+	if err != nil {
+		return false, err
+	}
+	for _, object := range installed.all() {
+		live, err := operand.Read(ctx, c, object)
+		if err != nil {
+			return false, err
+		}
+		if live == nil || !isOurs(live) {
+			continue
+		}
+		if object != installed.namespace {
+			return true, nil
+		}
+		if live.GetDeletionTimestamp() != nil || !wasCreatedByUs(live) {
+			continue
+		}
+		if empty, err := isEmpty(ctx, c, namespace); err != nil || empty {
+			return empty, err
+		}
+	}
+	return false, nil
+}
+
 // end deletes the DaemonSet, and reports whether it and the agent's Pods are gone.
 func end(ctx context.Context, c client.Client, daemonSet *unstructured.Unstructured, namespace string) (gone bool, err error) {
 	if daemonSet != nil && daemonSet.GetDeletionTimestamp() == nil {
