@@ -50,7 +50,9 @@ func (r *Reconciler) judge(ctx context.Context, one *Operand, err error, errs *[
 
 // isUndeclared is whether the CRD lacks a field of ours, for which the API server gives no
 // reason but an internal error.
-func isUndeclared(err error) bool { return strings.Contains(err.Error(), "field not declared in schema") }
+func isUndeclared(err error) bool {
+	return strings.Contains(err.Error(), "field not declared in schema")
+}
 
 func (r *Reconciler) tell(ctx context.Context, one *Operand, what string, err error) {
 	name, why := operand.Name(one.Object), err.Error()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -28,19 +30,36 @@ func (r *run) refuseWhileAManagerActs(ctx context.Context) error {
 	return nil
 }
 
-// leaseThatIsHeld says which manager holds which Lease in the cluster of the client.
+// leaseThatIsHeld says which manager holds which Lease in the cluster of the client. One
+// that seems to have ended may only do so by our clock, so whether it is renewed is awaited.
 func (r *run) leaseThatIsHeld(ctx context.Context, c client.Reader) (string, error) {
-	leases := &coordinationv1.LeaseList{}
-	if err := c.List(ctx, leases); err != nil {
-		return "", fmt.Errorf("failed to list Leases: %w", err)
-	}
-	for i := range leases.Items {
-		lease := &leases.Items[i]
-		if r.isOfAManager(lease.Name) && r.held(&lease.Spec) {
-			return fmt.Sprintf("%s holds the Lease %s", *lease.Spec.HolderIdentity, client.ObjectKeyFromObject(lease)), nil
+	seen, lasts := map[types.UID]*metav1.MicroTime{}, time.Duration(0)
+	for {
+		leases := &coordinationv1.LeaseList{}
+		if err := c.List(ctx, leases); err != nil {
+			return "", fmt.Errorf("failed to list Leases: %w", err)
+		}
+		awaited := lasts > 0
+		for i := range leases.Items {
+			lease := &leases.Items[i]
+			if !r.isOfAManager(lease.Name) || ptr.Deref(lease.Spec.HolderIdentity, "") == "" || lease.Spec.RenewTime == nil {
+				continue
+			}
+			if r.held(&lease.Spec) || awaited && !lease.Spec.RenewTime.Equal(seen[lease.UID]) {
+				return fmt.Sprintf("%s holds the Lease %s", *lease.Spec.HolderIdentity, client.ObjectKeyFromObject(lease)), nil
+			}
+			seen[lease.UID] = lease.Spec.RenewTime
+			lasts = max(lasts, lastsFor(&lease.Spec))
+		}
+		if awaited || lasts == 0 {
+			return "", nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("stopped: %w", ctx.Err())
+		case <-r.Clock.After(lasts):
 		}
 	}
-	return "", nil
 }
 
 // isOfAManager is whether a Lease has the name that a manager gives it: several instances
@@ -51,9 +70,9 @@ func (r *run) isOfAManager(name string) bool {
 }
 
 func (r *run) held(spec *coordinationv1.LeaseSpec) bool {
-	if ptr.Deref(spec.HolderIdentity, "") == "" || spec.RenewTime == nil {
-		return false
-	}
-	lasts := time.Duration(ptr.Deref(spec.LeaseDurationSeconds, 0)) * time.Second
-	return r.Clock.Now().Before(spec.RenewTime.Add(lasts))
+	return r.Clock.Now().Before(spec.RenewTime.Add(lastsFor(spec)))
+}
+
+func lastsFor(spec *coordinationv1.LeaseSpec) time.Duration {
+	return time.Duration(ptr.Deref(spec.LeaseDurationSeconds, 0)) * time.Second
 }

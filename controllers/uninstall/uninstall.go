@@ -38,7 +38,13 @@ type Options struct {
 	// Timeout is how long to wait in each workload cluster until the agent's Pods have
 	// ended; Clock tells.
 	Timeout time.Duration
-	Clock   clock.PassiveClock
+	Clock   Clock
+}
+
+// Clock is what of a clock is used.
+type Clock interface {
+	clock.PassiveClock
+	After(d time.Duration) <-chan time.Time
 }
 
 // run is one run.
