@@ -29,13 +29,14 @@ func TestWhatBecomesOfAnObjectThatIsNotAsItShouldBe(t *testing.T) {
 	}{
 		"it is":                                {nil, 0, false, ""},
 		"the cluster has no such kind":         {errNotServed, 0, false, ""},
-		"it is being deleted":                  {fmt.Errorf("x %w", operand.ErrBeingDeleted), onepass.GoneCheck, false, ""},
+		"it is being deleted":                  {fmt.Errorf("x %w", operand.ErrBeingDeleted), onepass.RetryAfter, false, ""},
 		"somebody else wrote first":            {apierrors.NewConflict(rules, "x", nil), onepass.GoneCheck, false, ""},
 		"its kind is there and not served yet": {&meta.NoKindMatchError{}, onepass.GoneCheck, false, ""},
 		"it is of a newer manager":             {fmt.Errorf("x %w", operand.ErrNewerInstalled), 0, false, "is left alone"},
 		"it is of somebody else":               {fmt.Errorf("x %w", errForeign), 0, false, "is left alone"},
 		"a right is missing":                   {apierrors.NewForbidden(rules, "x", nil), onepass.RetryAfter, false, "a right is missing"},
 		"its kind has become another":          {apierrors.NewBadRequest("unknown field"), onepass.RetryAfter, false, "it is refused"},
+		"its kind lacks a field of ours":       {errors.New("failed to create typed patch object: .spec.a: field not declared in schema"), onepass.RetryAfter, false, "it is refused"},
 		"the API server does not answer":       {errors.New("connection refused"), 0, true, ""},
 	} {
 		t.Run(sentence, func(t *testing.T) {
