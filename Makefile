@@ -329,6 +329,22 @@ catalog-build: ## Build the image of the catalog with CONTAINER_TOOL.
 catalog-push: ## Push the image of the catalog.
 	$(CONTAINER_TOOL) push $(CATALOG_IMG)
 
+# Where the entries of the versions are, and how to tell those images from others that a cluster finds.
+CATALOG_FOLDER ?= config/catalog
+PINNED_IMAGE = /.*@sha256:[0-9a-f]{64}$$
+
+.PHONY: release-check
+release-check: ## Say what release-catalog would refuse, before anything of VERSION is pushed.
+	@cd "$(CATALOG_FOLDER)" && failed=0; \
+		if [ "$$(grep -cxE ' *- name: five-spot\.v$(subst .,\.,$(VERSION))' package.yaml)" != "$$(grep -cx 'schema: olm.channel' package.yaml)" ]; then \
+			echo "package.yaml has no entry for five-spot.v$(VERSION) in each channel" >&2; failed=1; \
+		fi; \
+		for file in five-spot.v*.yaml; do \
+			if [ "$$file" != "five-spot.v$(VERSION).yaml" ] && grep -E '^(- )?image: ' "$$file" | grep -qvE '$(PINNED_IMAGE)'; then \
+				echo "$$file is not the one of its release: it has images that are not of a registry, by digest" >&2; failed=1; \
+			fi; \
+		done; exit "$$failed"
+
 .PHONY: release-catalog
 release-catalog: $$(OPM) ## Write what release-bundle made into a catalog in bin/catalog, with BUNDLE_IMG, which must have its digest.
 	@rm -rf "$(LOCALBIN)/catalog" && mkdir -p "$(LOCALBIN)/catalog/config" "$(LOCALBIN)/release" && \
@@ -337,7 +353,7 @@ release-catalog: $$(OPM) ## Write what release-bundle made into a catalog in bin
 		> "$(LOCALBIN)/catalog/config/catalog/five-spot.v$(VERSION).yaml"
 	"$(OPM)" validate "$(LOCALBIN)/catalog/config/catalog"
 	@# A name without a registry would be looked for wherever the cluster looks for such.
-	@if (cd "$(LOCALBIN)/catalog/config/catalog" && grep -HE '^(- )?image: ' five-spot.v*.yaml) | grep -vE '/.*@sha256:[0-9a-f]{64}$$'; then \
+	@if (cd "$(LOCALBIN)/catalog/config/catalog" && grep -HE '^(- )?image: ' five-spot.v*.yaml) | grep -vE '$(PINNED_IMAGE)'; then \
 		echo "these images are not of a registry, by digest: config/catalog must have the file of each earlier release, and BUNDLE_IMG a digest" >&2; exit 1; \
 	fi
 	cp "$(LOCALBIN)/catalog/config/catalog/five-spot.v$(VERSION).yaml" "$(LOCALBIN)/release/"

@@ -1,8 +1,10 @@
 package workflows_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -96,9 +98,41 @@ func TestAReleaseWaitsForOperatorSDK(t *testing.T) {
 	for _, step := range release.Jobs["operator-sdk"].Steps {
 		commands.WriteString(step.Run)
 	}
-	for _, want := range []string{"gpg --batch --status-fd 1 --verify", "sha256sum --check --strict", "make bundle bundle-validate", "git diff --exit-code"} {
+	for _, want := range []string{"gpg --batch --status-fd 1 --verify", "sha256sum --check --strict", "make release-check VERSION=", "make bundle bundle-validate", "git diff --exit-code"} {
 		if !strings.Contains(commands.String(), want) {
 			t.Errorf("%q is missing", want)
 		}
+	}
+}
+
+func TestWhatTheCatalogWouldRefuseIsSaidBeforeAnythingIsPushed(t *testing.T) {
+	t.Parallel()
+	const (
+		pinned   = "image: ghcr.io/finos/five-spot-bundle@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
+		entry    = "  - name: five-spot.v1.1.0\n"
+		channels = "schema: olm.channel\nentries:\n%s---\nschema: olm.channel\nentries:\n%s"
+	)
+	for sentence, c := range map[string]struct{ stable, candidate, before, want string }{
+		"all is there":                           {entry, entry, pinned, ""},
+		"a channel lacks the version":            {entry, "", pinned, "no entry for five-spot.v1.1.0"},
+		"a channel has another version":          {entry, "  - name: five-spot.v1x1.0\n", pinned, "no entry for five-spot.v1.1.0"},
+		"an earlier entry is not of its release": {entry, entry, pinned + "- image: five-spot:v1.0.0\n", "five-spot.v1.0.0.yaml is not the one of its release"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			for name, text := range map[string]string{
+				"package.yaml":          fmt.Sprintf(channels, c.stable, c.candidate),
+				"five-spot.v1.0.0.yaml": c.before, "five-spot.v1.1.0.yaml": "image: five-spot-bundle:v1.1.0\n",
+			} {
+				if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out, err := exec.CommandContext(t.Context(), "make", "-s", "-C", root, "release-check", "VERSION=1.1.0", "CATALOG_FOLDER="+folder).CombinedOutput()
+			if refused := err != nil; refused != (c.want != "") || !strings.Contains(string(out), c.want) {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
 	}
 }
