@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -76,4 +77,14 @@ func TestTheRightsNameEveryObject(t *testing.T) {
 	quickStart, err := QuickStart()
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(granted).To(Equal(map[string][]string{YAMLSamples: names, QuickStarts: {quickStart.GetName()}}))
+}
+
+// OpenShift 4.20 renamed the menu.
+func TestTheQuickStartNamesTheMenuOfEachOpenShift(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	quickStart, err := QuickStart()
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(fmt.Sprint(quickStart.Object)).To(And(
+		ContainSubstring("**Ecosystem** > **Installed Operators**"), ContainSubstring("Before OpenShift 4.20, **Ecosystem** is **Operators**")))
 }
