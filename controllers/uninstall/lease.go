@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -33,33 +32,47 @@ func (r *run) refuseWhileAManagerActs(ctx context.Context) error {
 // leaseThatIsHeld says which manager holds which Lease in the cluster of the client. One
 // that seems to have ended may only do so by our clock, so whether it is renewed is awaited.
 func (r *run) leaseThatIsHeld(ctx context.Context, c client.Reader) (string, error) {
-	seen, lasts := map[types.UID]*metav1.MicroTime{}, time.Duration(0)
-	for {
-		leases := &coordinationv1.LeaseList{}
-		if err := c.List(ctx, leases); err != nil {
-			return "", fmt.Errorf("failed to list Leases: %w", err)
+	first, err := r.leases(ctx, c)
+	if err != nil || len(first) == 0 {
+		return "", err
+	}
+	lasts := time.Duration(0)
+	for i := range first {
+		if r.held(&first[i].Spec) {
+			return told(&first[i]), nil
 		}
-		awaited := lasts > 0
-		for i := range leases.Items {
-			lease := &leases.Items[i]
-			if !r.isOfAManager(lease.Name) || ptr.Deref(lease.Spec.HolderIdentity, "") == "" || lease.Spec.RenewTime == nil {
-				continue
-			}
-			if r.held(&lease.Spec) || awaited && !lease.Spec.RenewTime.Equal(seen[lease.UID]) {
-				return fmt.Sprintf("%s holds the Lease %s", *lease.Spec.HolderIdentity, client.ObjectKeyFromObject(lease)), nil
-			}
-			seen[lease.UID] = lease.Spec.RenewTime
-			lasts = max(lasts, lastsFor(&lease.Spec))
+		lasts = max(lasts, lastsFor(&first[i].Spec))
+	}
+	select {
+	case <-ctx.Done():
+		return "", fmt.Errorf("stopped: %w", ctx.Err())
+	case <-r.Clock.After(lasts):
+	}
+	now, err := r.leases(ctx, c)
+	for i := range now {
+		unchanged := func(before coordinationv1.Lease) bool {
+			return before.UID == now[i].UID && before.Spec.RenewTime.Equal(now[i].Spec.RenewTime)
 		}
-		if awaited || lasts == 0 {
-			return "", nil
-		}
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("stopped: %w", ctx.Err())
-		case <-r.Clock.After(lasts):
+		if !slices.ContainsFunc(first, unchanged) {
+			return told(&now[i]), nil
 		}
 	}
+	return "", err
+}
+
+// leases are those of managers that have a holder.
+func (r *run) leases(ctx context.Context, c client.Reader) ([]coordinationv1.Lease, error) {
+	leases := &coordinationv1.LeaseList{}
+	if err := c.List(ctx, leases); err != nil {
+		return nil, fmt.Errorf("failed to list Leases: %w", err)
+	}
+	return slices.DeleteFunc(leases.Items, func(lease coordinationv1.Lease) bool {
+		return !r.isOfAManager(lease.Name) || ptr.Deref(lease.Spec.HolderIdentity, "") == "" || lease.Spec.RenewTime == nil
+	}), nil
+}
+
+func told(lease *coordinationv1.Lease) string {
+	return fmt.Sprintf("%s holds the Lease %s", *lease.Spec.HolderIdentity, client.ObjectKeyFromObject(lease))
 }
 
 // isOfAManager is whether a Lease has the name that a manager gives it: several instances

@@ -21,6 +21,8 @@ func TestTheManagerStartsWhileTheServerOfAnotherAPIIsAway(t *testing.T) {
 			"insecureSkipTLSVerify": true, "service": map[string]any{"namespace": "default", "name": "nobody"},
 		},
 	}}
+	// That waits for all that is served.
+	NewWithT(t).Expect(testenv.InstallOperandKinds(t.Context(), world.Config())).To(Succeed())
 	NewWithT(t).Expect(world.Client.Create(t.Context(), away)).To(Succeed())
 	t.Cleanup(func() {
 		withoutOperandKinds(t)
@@ -28,7 +30,6 @@ func TestTheManagerStartsWhileTheServerOfAnotherAPIIsAway(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	NewWithT(t).Expect(testenv.InstallOperandKinds(t.Context(), world.Config())).To(Succeed())
 	m := startManager(t)
 	m.Eventually(m.operand).WithArguments(0).ShouldNot(BeNil())
 	endpoints, _, err := unstructured.NestedSlice(m.operand(0).Object, "spec", "endpoints")
