@@ -37,6 +37,9 @@ func uninstall(args []string) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
+	if *leaseName == "" {
+		return errors.New("--lease-name must not be empty: by its Lease it is known whether a manager runs")
+	}
 	if *timeout <= 0 {
 		return errors.New("--timeout must be more than 0")
 	}
