@@ -31,7 +31,7 @@ var everything = reconcile.Request{NamespacedName: client.ObjectKey{Name: "opera
 var (
 	// errForeign is that there is an object of that name which is not ours, such as one
 	// that was applied by hand. It is left alone.
-	errForeign = errors.New("is not labelled " + v1alpha1.ManagedByLabel + "=" + v1alpha1.ManagedByFiveSpot)
+	errForeign = errors.New("is not labelled " + operand.ManagedByUs)
 
 	// errNotServed is that the cluster has no such kind.
 	errNotServed = errors.New("is of a kind that the cluster does not have")
@@ -146,7 +146,7 @@ func (r *Reconciler) keep(ctx context.Context, one *Operand) (changed bool, err 
 	if err != nil {
 		return false, err
 	}
-	if live != nil && live.GetLabels()[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByFiveSpot {
+	if live != nil && !operand.IsOurs(live) {
 		return false, fmt.Errorf("%s %w", operand.Name(live), errForeign)
 	}
 	if err := r.version.MayWrite(live); err != nil {

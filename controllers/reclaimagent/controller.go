@@ -14,7 +14,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
@@ -48,8 +47,6 @@ const (
 
 	// passTimeout bounds the requests of one pass.
 	passTimeout = 30 * time.Second
-
-	kubeSystem = "kube-system"
 )
 
 // clusters are the workload clusters.
@@ -307,27 +304,18 @@ func (r *Reconciler) workloads() clusters {
 func (r *Reconciler) Namespace(ctx context.Context, reader client.Reader) (string, error) {
 	here := r.management.Load()
 	if here == nil {
-		found, err := uidOfKubeSystem(ctx, r.opts.Live)
+		found, err := provision.ClusterUID(ctx, r.opts.Live)
 		if err != nil {
 			return "", err
 		}
 		here = &found
 		r.management.Store(here)
 	}
-	there, err := uidOfKubeSystem(ctx, reader)
+	there, err := provision.ClusterUID(ctx, reader)
 	if err != nil {
 		return "", err
 	}
 	return provision.Namespace(there, *here, r.opts.ManagerNamespace), nil
-}
-
-// uidOfKubeSystem tells clusters apart.
-func uidOfKubeSystem(ctx context.Context, reader client.Reader) (types.UID, error) {
-	namespace := &corev1.Namespace{}
-	if err := reader.Get(ctx, client.ObjectKey{Name: kubeSystem}, namespace); err != nil {
-		return "", fmt.Errorf("failed to get Namespace %s: %w", kubeSystem, err)
-	}
-	return namespace.UID, nil
 }
 
 // isAgent is whether a DaemonSet is that of the agent.

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/operand"
 	"github.com/finos/five-spot/pkg/reclaim/provision"
 	"github.com/finos/five-spot/pkg/workload"
 )
@@ -41,7 +42,7 @@ func (r *run) agents(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("failed to list Clusters: %w", err)
 	}
-	here, err := kubeSystem(ctx, r.Client)
+	here, err := provision.ClusterUID(ctx, r.Client)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (r *run) agentsOf(ctx context.Context, cluster client.ObjectKey, here types
 	if err != nil {
 		return fmt.Errorf("failed to connect: %w", err)
 	}
-	there, err := kubeSystem(ctx, c)
+	there, err := provision.ClusterUID(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -99,8 +100,8 @@ func (r *run) agentIn(ctx context.Context, c client.Client, name string, namespa
 		case apierrors.IsNotFound(err):
 		case err != nil:
 			return fmt.Errorf("failed to look for the agent: %w", err)
-		case !isOurs(daemonSet):
-			r.left = append(r.left, name+", Namespace "+namespace+", which is not labelled "+managedByUs)
+		case !operand.IsOurs(daemonSet):
+			r.left = append(r.left, name+", Namespace "+namespace+", which is not labelled "+operand.ManagedByUs)
 			return nil
 		default:
 			// Its rights and its policy are the cluster's, so it has to end first.
@@ -155,13 +156,4 @@ func disarm(ctx context.Context, c client.Client, provisioner *provision.Provisi
 		}
 	}
 	return nil
-}
-
-// kubeSystem is the UID of the Namespace kube-system, by which a cluster is known.
-func kubeSystem(ctx context.Context, c client.Reader) (types.UID, error) {
-	namespace := &corev1.Namespace{}
-	if err := c.Get(ctx, client.ObjectKey{Name: "kube-system"}, namespace); err != nil {
-		return "", fmt.Errorf("failed to get Namespace kube-system: %w", err)
-	}
-	return namespace.UID, nil
 }

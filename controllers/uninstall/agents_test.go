@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/operand"
 	"github.com/finos/five-spot/pkg/reclaim/provision"
 )
 
@@ -101,7 +102,7 @@ func TestAnAgentThatSomebodyInstalledKeepsItsNodes(t *testing.T) {
 	daemonSet.Labels[v1alpha1.ManagedByLabel] = "kustomize"
 	h.Expect(h.client.Update(t.Context(), daemonSet)).To(Succeed())
 	h.Expect(h.uninstall(false)).To(Succeed())
-	h.Expect(h.run.left).To(ConsistOf("the agent, Namespace 5spot-system, which is not labelled " + managedByUs))
+	h.Expect(h.run.left).To(ConsistOf("the agent, Namespace 5spot-system, which is not labelled " + operand.ManagedByUs))
 	node := &corev1.Node{}
 	h.Expect(h.client.Get(t.Context(), client.ObjectKey{Name: "desk"}, node)).To(Succeed())
 	h.Expect(node.Labels).To(HaveKey(v1alpha1.ReclaimAgentLabel))

@@ -12,18 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/pkg/admission"
 	"github.com/finos/five-spot/pkg/console"
 	"github.com/finos/five-spot/pkg/monitoring"
 	"github.com/finos/five-spot/pkg/networkpolicy"
 )
-
-const managedByUs = v1alpha1.ManagedByLabel + "=" + v1alpha1.ManagedByFiveSpot
-
-func isOurs(object client.Object) bool {
-	return object.GetLabels()[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByFiveSpot
-}
 
 // managementObjects are all that a manager may have installed in its own cluster, with any
 // settings, in the order in which they are removed: a binding before its policy.

@@ -104,8 +104,8 @@ func (r *run) remove(ctx context.Context, named *unstructured.Unstructured) {
 	for i := range live {
 		object, name := &live[i], operand.Name(&live[i])
 		switch {
-		case !isOurs(object):
-			r.left = append(r.left, name+", which is not labelled "+managedByUs)
+		case !operand.IsOurs(object):
+			r.left = append(r.left, name+", which is not labelled "+operand.ManagedByUs)
 		case r.DryRun:
 			r.print("Would delete " + name)
 		default:

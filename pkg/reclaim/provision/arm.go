@@ -45,7 +45,7 @@ func (p *Provisioner) Disarm(ctx context.Context, c client.Client, node *corev1.
 	live := &corev1.ConfigMap{}
 	key := client.ObjectKey{Namespace: namespace, Name: reclaim.ConfigMapName(node.Name)}
 	err = c.Get(ctx, key, live)
-	if apierrors.IsNotFound(err) || err == nil && !isOurs(live) {
+	if apierrors.IsNotFound(err) || err == nil && !operand.IsOurs(live) {
 		return changed, nil
 	}
 	if err != nil {
@@ -92,7 +92,7 @@ func configure(ctx context.Context, c client.Client, wanted *corev1.ConfigMap) (
 		return false, fmt.Errorf("failed to get ConfigMap %s: %w", key, err)
 	}
 	switch {
-	case !isOurs(live):
+	case !operand.IsOurs(live):
 		return false, fmt.Errorf("ConfigMap %s %w", key, ErrForeign)
 	case live.DeletionTimestamp != nil:
 		return false, fmt.Errorf("ConfigMap %s %w", key, ErrBeingDeleted)

@@ -100,7 +100,7 @@ func (p *Provisioner) mayWrite(live *unstructured.Unstructured, isNamespace bool
 		return operand.ErrBeingDeleted
 	case isNamespace && !isOurNamespace(live):
 		return mayUse(live)
-	case !isNamespace && !isOurs(live):
+	case !isNamespace && !operand.IsOurs(live):
 		return ErrForeign
 	}
 	return p.version.MayWrite(live)

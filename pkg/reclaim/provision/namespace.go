@@ -25,7 +25,7 @@ const (
 // isOurNamespace is whether the Namespace may be labelled. One that we created stays
 // ours when it loses its label.
 func isOurNamespace(live *unstructured.Unstructured) bool {
-	return isOurs(live) || wasCreatedByUs(live)
+	return operand.IsOurs(live) || wasCreatedByUs(live)
 }
 
 // wasCreatedByUs is whether it is recorded that we created this very Namespace.
@@ -106,7 +106,7 @@ func mergePatch(uid types.UID, field, key string, value any) (client.Patch, erro
 // removeNamespace deletes the Namespace if we created it and nothing is left in it. One
 // of which that is not known stays.
 func removeNamespace(ctx context.Context, c client.Client, live *unstructured.Unstructured) error {
-	if live == nil || live.GetDeletionTimestamp() != nil || !isOurs(live) || !wasCreatedByUs(live) {
+	if live == nil || live.GetDeletionTimestamp() != nil || !operand.IsOurs(live) || !wasCreatedByUs(live) {
 		return nil
 	}
 	empty, err := isEmpty(ctx, c, live.GetName())

@@ -1,9 +1,14 @@
 package provision
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/pkg/operand"
 )
@@ -28,7 +33,7 @@ var (
 
 	// ErrForeign is that there is an object of that name which is not ours, such as one
 	// that was installed by hand. Nothing was written.
-	ErrForeign = errors.New("exists and is not labelled " + managedByUs)
+	ErrForeign = errors.New("exists and is not labelled " + operand.ManagedByUs)
 
 	// ErrNewerInstalled is that a newer manager wrote the object. Nothing was written;
 	// the agent that is there works with this manager, too.
@@ -68,12 +73,20 @@ func New(options Options) *Provisioner {
 	return &Provisioner{options: options, version: operand.ParseVersion(options.Version)}
 }
 
-// Namespace is where the agent is to be. The UIDs are those of the Namespace kube-system
-// of the workload and of the management cluster, which are the same if these are one
-// cluster. The namespace that the manager runs in is never that of an agent: it would
+// ClusterUID is the UID of the Namespace kube-system, which tells clusters apart.
+func ClusterUID(ctx context.Context, c client.Reader) (types.UID, error) {
+	namespace := &corev1.Namespace{}
+	if err := c.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, namespace); err != nil {
+		return "", fmt.Errorf("failed to get Namespace %s: %w", metav1.NamespaceSystem, err)
+	}
+	return namespace.UID, nil
+}
+
+// Namespace is where the agent is to be. The UIDs are the ClusterUIDs of the workload
+// and of the management cluster, which are the same if these are one cluster. The namespace that the manager runs in is never that of an agent: it would
 // have to be made privileged, and to go with the agent.
-func Namespace(workloadKubeSystem, managementKubeSystem types.UID, managerNamespace string) string {
-	if workloadKubeSystem == managementKubeSystem && managerNamespace == DefaultNamespace {
+func Namespace(workload, management types.UID, managerNamespace string) string {
+	if workload == management && managerNamespace == DefaultNamespace {
 		return NamespaceBesideManager
 	}
 	return DefaultNamespace

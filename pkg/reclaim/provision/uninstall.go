@@ -31,7 +31,7 @@ func (p *Provisioner) Uninstall(ctx context.Context, c client.Client, namespace 
 	if err != nil {
 		return false, err
 	}
-	if daemonSet != nil && !isOurs(daemonSet) {
+	if daemonSet != nil && !operand.IsOurs(daemonSet) {
 		return true, nil
 	}
 	if gone, err := end(ctx, c, daemonSet, namespace); err != nil || !gone {
@@ -59,7 +59,7 @@ func (p *Provisioner) Found(ctx context.Context, c client.Client, namespace stri
 		if err != nil {
 			return false, err
 		}
-		if live == nil || !isOurs(live) {
+		if live == nil || !operand.IsOurs(live) {
 			continue
 		}
 		if object != installed.namespace {
@@ -99,7 +99,7 @@ func removeOurs(ctx context.Context, c client.Client, named []*unstructured.Unst
 		if err != nil {
 			return false, err
 		}
-		if live == nil || !isOurs(live) {
+		if live == nil || !operand.IsOurs(live) {
 			continue
 		}
 		if live.GetDeletionTimestamp() == nil {
