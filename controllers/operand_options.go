@@ -79,42 +79,34 @@ func setupOperands(mgr ctrl.Manager, opts Options, version string) error {
 
 // operands are the objects that are wanted.
 func (o Options) operands(serviceCA bool) ([]operands.Operand, error) {
+	settings, err := o.networkPolicy()
+	if err != nil {
+		return nil, err
+	}
+	scrape := monitoring.Settings{Namespace: o.PodNamespace, Plain: o.MetricsInsecure, ServiceCA: serviceCA, Instances: o.InstanceCount}
+	policy, policyErr := networkpolicy.Render(settings)
+	monitor, monitorErr := monitoring.ServiceMonitor(scrape)
+	rule, ruleErr := monitoring.PrometheusRule(scrape)
+	samples, samplesErr := console.Samples()
+	quickStart, quickStartErr := console.QuickStart()
+	if err := errors.Join(policyErr, monitorErr, ruleErr, samplesErr, quickStartErr); err != nil {
+		return nil, fmt.Errorf("failed to render what belongs to the manager: %w", err)
+	}
+
 	var wanted []operands.Operand
-	var errs []error
-	add := func(on bool, resource string, foreign bool, render func() ([]*unstructured.Unstructured, error)) {
-		if !on {
-			return
-		}
-		objects, err := render()
-		if err != nil {
-			errs = append(errs, fmt.Errorf("failed to render the %s: %w", resource, err))
-			return
-		}
+	add := func(on bool, resource string, foreign bool, objects ...*unstructured.Unstructured) {
 		for _, object := range objects {
-			wanted = append(wanted, operands.Operand{Object: object, Resource: resource, Foreign: foreign})
+			if on {
+				wanted = append(wanted, operands.Operand{Object: object, Resource: resource, Foreign: foreign})
+			}
 		}
 	}
-	one := func(render func() (*unstructured.Unstructured, error)) func() ([]*unstructured.Unstructured, error) {
-		return func() ([]*unstructured.Unstructured, error) {
-			object, err := render()
-			return []*unstructured.Unstructured{object}, err
-		}
-	}
-	add(o.NetworkPolicy.Manage, "networkpolicies", false, one(func() (*unstructured.Unstructured, error) {
-		settings, err := o.networkPolicy()
-		if err != nil {
-			return nil, err
-		}
-		return networkpolicy.Render(settings)
-	}))
 	// Outside of a cluster there is nothing that could be scraped.
 	scraped := o.MetricsPort != 0 && o.PodNamespace != ""
-	settings := monitoring.Settings{Namespace: o.PodNamespace, Plain: o.MetricsInsecure, ServiceCA: serviceCA, Instances: o.InstanceCount}
-	add(o.Operands.ServiceMonitor && scraped, monitoring.ServiceMonitors, true,
-		one(func() (*unstructured.Unstructured, error) { return monitoring.ServiceMonitor(settings) }))
-	add(o.Operands.PrometheusRule && scraped, monitoring.PrometheusRules, true,
-		one(func() (*unstructured.Unstructured, error) { return monitoring.PrometheusRule(settings) }))
-	add(o.Operands.ConsoleSamples, console.YAMLSamples, true, console.Samples)
-	add(o.Operands.ConsoleQuickStart, console.QuickStarts, true, one(console.QuickStart))
-	return wanted, errors.Join(errs...)
+	add(o.NetworkPolicy.Manage, "networkpolicies", false, policy)
+	add(o.Operands.ServiceMonitor && scraped, monitoring.ServiceMonitors, true, monitor)
+	add(o.Operands.PrometheusRule && scraped, monitoring.PrometheusRules, true, rule)
+	add(o.Operands.ConsoleSamples, console.YAMLSamples, true, samples...)
+	add(o.Operands.ConsoleQuickStart, console.QuickStarts, true, quickStart)
+	return wanted, nil
 }
