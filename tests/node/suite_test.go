@@ -5,13 +5,14 @@ package node_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/finos/five-spot/tests/testenv"
 )
 
 const (
@@ -31,23 +32,12 @@ func TestMain(m *testing.M) {
 		os.Exit(beWarden(folder))
 	}
 	if os.Getenv(programsVariable) == "" {
-		os.Exit(runNothing(m))
+		os.Exit(testenv.RunNothing(m, "nothing is tested without a node: make test-node has one"))
 	}
 	SetDefaultEventuallyTimeout(soon)
 	SetDefaultEventuallyPollingInterval(pollInterval)
 	// A signal ends this process, and then the warden cleans up.
 	os.Exit(runOnNode(context.Background(), m)) //nolint:forbidigo // TestMain has no context of its own
-}
-
-// runNothing has go test say so of this package, which skipped tests would not do.
-func runNothing(m *testing.M) int {
-	fmt.Fprintln(os.Stderr, "nothing is tested without a node: make test-node has one")
-	flag.Parse()
-	if err := flag.Set("test.run", "^$"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
 }
 
 func runOnNode(ctx context.Context, m *testing.M) (code int) {

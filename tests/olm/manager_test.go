@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 
@@ -78,10 +76,8 @@ func (i *installation) run(release *release, p *pod) *manager {
 	m := &manager{log: gbytes.NewBuffer()}
 	access, user := i.accessOf(client.ObjectKey{Namespace: p.namespace, Name: p.account})
 	m.user = user
-	content, err := testenv.Kubeconfig(access, "management")
+	kubeconfig, err := i.server.WriteKubeconfig(access, p.name)
 	i.Expect(err).NotTo(HaveOccurred())
-	kubeconfig := filepath.Join(i.whole.TempDir(), "kubeconfig")
-	i.Expect(os.WriteFile(kubeconfig, content, 0o600)).To(Succeed())
 	environment := make([]string, 0, len(p.environment))
 	for name, value := range p.environment {
 		environment = append(environment, name+"="+value)

@@ -47,7 +47,7 @@ var released struct {
 
 func TestMain(m *testing.M) {
 	if os.Getenv(programsVariable) == "" || os.Getenv(opmVariable) == "" {
-		os.Exit(runNothing(m))
+		os.Exit(testenv.RunNothing(m, "nothing is tested without OLM: make test-olm has it"))
 	}
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard())
@@ -61,17 +61,6 @@ func TestMain(m *testing.M) {
 	os.Exit(testenv.RunSuite(m,
 		func(ctx context.Context) error { return start(ctx, folder) },
 		func() error { return errors.Join(released.catalog.stop(), os.RemoveAll(folder)) }))
-}
-
-// runNothing has go test say so of this package, which skipped tests would not do.
-func runNothing(m *testing.M) int {
-	fmt.Fprintln(os.Stderr, "nothing is tested without OLM: make test-olm has it")
-	flag.Parse()
-	if err := flag.Set("test.run", "^$"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
 }
 
 func start(ctx context.Context, folder string) (err error) {

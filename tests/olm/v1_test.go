@@ -39,15 +39,7 @@ func TestTheSamplesForOLMv1AreWhatItsKindsTake(t *testing.T) {
 
 func installKindsOfOLMv1(t *testing.T, server *testenv.ControlPlane) error {
 	t.Helper()
-	const module = "github.com/operator-framework/operator-controller"
-	folder := filepath.Join(root, "tests", "olm", "v1kinds")
-	download := exec.CommandContext(t.Context(), "go", "mod", "download", module)
-	download.Dir = folder
-	if out, err := download.CombinedOutput(); err != nil {
-		t.Logf("%s", out)
-		return err
-	}
-	source, err := testenv.ModuleFolder(t.Context(), folder, module)
+	source, err := testenv.DownloadedModule(t.Context(), filepath.Join(root, "tests", "olm", "v1kinds"), "github.com/operator-framework/operator-controller")
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,17 @@ func ModuleFolder(ctx context.Context, from, module string) (string, error) {
 	return folder, nil
 }
 
+// DownloadedModule is ModuleFolder for a module of which nothing is built, so that a new
+// machine has not downloaded it yet.
+func DownloadedModule(ctx context.Context, from, module string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", module)
+	cmd.Dir = from
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("failed to download module %s: %w: %s", module, err, out)
+	}
+	return ModuleFolder(ctx, from, module)
+}
+
 // commandError adds what a command wrote to its standard error, which
 // exec.ExitError carries but does not print.
 func commandError(err error) error {
