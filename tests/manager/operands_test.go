@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/api/v1alpha1"
@@ -105,23 +106,23 @@ func TestAKindThatGoesAwayOrLacksAFieldIsNoErrorAndAsksForLittle(t *testing.T) {
 	m.Eventually(m.operand).WithArguments(0).Should(BeNil())
 	m.Consistently(func() string { return string(m.log.Contents()) }).WithTimeout(moment).
 		ShouldNot(ContainSubstring("cannot be installed"), "no right is missing, the kind is")
-	m.Expect(world.Client.Get(t.Context(), client.ObjectKeyFromObject(other), other)).To(Succeed())
-	other.SetFinalizers(nil)
-	m.Expect(world.Client.Update(t.Context(), other)).To(Succeed())
+	m.update(other, func() { other.SetFinalizers(nil) })
 	m.Eventually(func() error { return world.Client.Get(t.Context(), client.ObjectKeyFromObject(crd), crd) }).ShouldNot(Succeed())
 	m.Expect(testenv.InstallOperandKinds(t.Context(), world.Config())).To(Succeed())
 	m.Eventually(m.operand).WithArguments(0).ShouldNot(BeNil())
 
-	m.Expect(world.Client.Get(t.Context(), client.ObjectKeyFromObject(crd), crd)).To(Succeed())
-	endpoint := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties["endpoints"].Items.Schema.Properties
-	honorLabels := endpoint["honorLabels"]
-	delete(endpoint, "honorLabels")
-	m.Expect(world.Client.Update(t.Context(), crd)).To(Succeed())
+	endpoint := func() map[string]apiextensionsv1.JSONSchemaProps {
+		return crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties["endpoints"].Items.Schema.Properties
+	}
+	const field = "honorLabels"
+	var schema apiextensionsv1.JSONSchemaProps
+	m.update(crd, func() {
+		schema = endpoint()[field]
+		delete(endpoint(), field)
+	})
 	// The API server says so a moment after it was told.
 	m.Eventually(func() *gbytes.Buffer { m.remove(0); return m.log }).Should(gbytes.Say("An object cannot be installed: it is refused.*field not declared"))
-	m.Expect(world.Client.Get(t.Context(), client.ObjectKeyFromObject(crd), crd)).To(Succeed())
-	crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties["endpoints"].Items.Schema.Properties["honorLabels"] = honorLabels
-	m.Expect(world.Client.Update(t.Context(), crd)).To(Succeed())
+	m.update(crd, func() { endpoint()[field] = schema })
 	m.Eventually(m.operand).WithArguments(0).WithTimeout(90*time.Second).ShouldNot(BeNil(), "the CRD that has the field")
 	m.stop()
 	m.Expect(string(m.log.Contents())).NotTo(ContainSubstring(`"level":"error"`))
@@ -218,6 +219,18 @@ func (m *manager) change(i int, change func(*unstructured.Unstructured)) {
 		change(object)
 		return world.Client.Update(m.Context(), object)
 	}).Should(Succeed())
+}
+
+// update changes an object that others write to as well.
+func (m *manager) update(object client.Object, change func()) {
+	m.Helper()
+	m.Expect(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		if err := world.Client.Get(m.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+			return err
+		}
+		change()
+		return world.Client.Update(m.Context(), object)
+	})).To(Succeed())
 }
 
 // operand is an object as it is now; nil when there is none, or no such kind.

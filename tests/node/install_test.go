@@ -14,6 +14,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/pkg/reclaim"
@@ -77,12 +78,15 @@ func (o *onNode) daemonSet() *appsv1.DaemonSet {
 	return daemonSet
 }
 
-// change changes the DaemonSet as nobody should. The next install undoes it.
+// change changes the DaemonSet as nobody should, also while its controller writes to it.
+// The next install undoes it.
 func (o *onNode) change(change func(*corev1.PodSpec)) {
 	o.Helper()
-	daemonSet := o.daemonSet()
-	change(&daemonSet.Spec.Template.Spec)
-	o.Expect(o.admin.Update(o.Context(), daemonSet)).To(Succeed())
+	o.Expect(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		daemonSet := o.daemonSet()
+		change(&daemonSet.Spec.Template.Spec)
+		return o.admin.Update(o.Context(), daemonSet)
+	})).To(Succeed())
 }
 
 // agentLog is the log of the agent's Pods that are there.

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/finos/five-spot/pkg/reclaim/provision"
@@ -132,10 +133,14 @@ func TestARealDaemonSetsPodsHaveTheLabelThatIsCompared(t *testing.T) {
 	s := newClusterWithControllers(t)
 	s.install()
 	node := s.node("desk")
-	node.Labels["5spot.finos.org/reclaim-agent"], node.Labels["kubernetes.io/os"] = "enabled", "linux"
-	s.Expect(s.admin.Update(t.Context(), node)).To(Succeed())
-	node.Status.Allocatable = corev1.ResourceList{"cpu": resource.MustParse("1"), "memory": resource.MustParse("1Gi"), "pods": resource.MustParse("10")}
-	s.Expect(s.admin.Status().Update(t.Context(), node)).To(Succeed())
+	change(s, node, func(n *corev1.Node) {
+		n.Labels["5spot.finos.org/reclaim-agent"], n.Labels["kubernetes.io/os"] = "enabled", "linux"
+	})
+	s.Expect(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		s.get(node)
+		node.Status.Allocatable = corev1.ResourceList{"cpu": resource.MustParse("1"), "memory": resource.MustParse("1Gi"), "pods": resource.MustParse("10")}
+		return s.admin.Status().Update(t.Context(), node)
+	})).To(Succeed())
 	var why string
 	s.Eventually(func(g Gomega) {
 		pods := &corev1.PodList{}
