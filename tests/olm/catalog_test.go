@@ -1,8 +1,11 @@
 package olm_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +14,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
 
 	"github.com/finos/five-spot/tests/testenv"
 )
@@ -24,9 +29,9 @@ type catalog struct {
 }
 
 // serveCatalog serves the package and the channels of config/catalog with bundles that
-// need no image: they have all manifests in them.
-func serveCatalog(ctx context.Context, folder string, releases ...*release) (*catalog, error) {
-	files := filepath.Join(folder, "catalog")
+// need no image: they have all manifests in them. The name is that of a folder.
+func serveCatalog(ctx context.Context, folder, name string, releases ...*release) (*catalog, error) {
+	files := filepath.Join(folder, name)
 	if err := writeCatalog(ctx, files, releases); err != nil {
 		return nil, err
 	}
@@ -34,7 +39,7 @@ func serveCatalog(ctx context.Context, folder string, releases ...*release) (*ca
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.Create(filepath.Join(folder, "opm.log"))
+	log, err := os.Create(files + ".log")
 	if err != nil {
 		return nil, fmt.Errorf("failed to create a log file: %w", err)
 	}
@@ -42,8 +47,8 @@ func serveCatalog(ctx context.Context, folder string, releases ...*release) (*ca
 	port := strconv.Itoa(ports[0])
 	served := &catalog{address: net.JoinHostPort("127.0.0.1", port)}
 	served.server, err = testenv.StartProcess(log, os.Getenv(opmVariable), []string{
-		"serve", files, "--port", port, "--pprof-addr", "", "--termination-log", filepath.Join(folder, "opm.end"),
-		"--cache-dir", filepath.Join(folder, "opm-cache"), "--cache-enforce-integrity=false",
+		"serve", files, "--port", port, "--pprof-addr", "", "--termination-log", files + ".end",
+		"--cache-dir", files + "-cache", "--cache-enforce-integrity=false",
 	}, nil)
 	if err != nil {
 		return nil, err
@@ -66,7 +71,7 @@ func writeCatalog(ctx context.Context, folder string, releases []*release) error
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		return fmt.Errorf("failed to create the folder of the catalog: %w", err)
 	}
-	channels, err := os.ReadFile(filepath.Join(root, "config", "catalog", "package.yaml"))
+	channels, err := channelsWith(releases)
 	if err != nil {
 		return fmt.Errorf("failed to read the package: %w", err)
 	}
@@ -84,6 +89,37 @@ func writeCatalog(ctx context.Context, folder string, releases []*release) error
 	}
 	_, err = opm(ctx, "validate", folder)
 	return err
+}
+
+// channelsWith are the package and the channels, with the versions that they do not know.
+func channelsWith(releases []*release) ([]byte, error) {
+	committed, err := os.Open(filepath.Join(root, "config", "catalog", "package.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = committed.Close() }()
+	var all bytes.Buffer
+	for decoder := utilyaml.NewYAMLOrJSONDecoder(committed, 4096); ; {
+		part := map[string]any{}
+		if err := decoder.Decode(&part); errors.Is(err, io.EOF) {
+			return all.Bytes(), nil
+		} else if err != nil {
+			return nil, err
+		}
+		if entries, ok := part["entries"].([]any); ok {
+			for _, release := range releases {
+				if release.replaces != "" {
+					entries = append(entries, map[string]any{"name": release.csv, "replaces": release.replaces})
+				}
+			}
+			part["entries"] = entries
+		}
+		text, err := yaml.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&all, "---\n%s", text)
+	}
 }
 
 func opm(ctx context.Context, args ...string) ([]byte, error) {

@@ -77,6 +77,17 @@ func (i *installation) startingWith(release *release) func(*unstructured.Unstruc
 	}
 }
 
+// offers has the catalog be another one, as when the next version is published.
+func (i *installation) offers(next *catalog) {
+	i.Helper()
+	for _, object := range i.deployFolder() {
+		if object.GetKind() == "CatalogSource" {
+			patch := fmt.Appendf(nil, `{"spec":{"address":%q}}`, next.address)
+			i.Expect(i.admin.Patch(i.Context(), object, client.RawPatch(mergePatch, patch))).To(Succeed())
+		}
+	}
+}
+
 // approve approves the InstallPlan of a version, once OLM asks for that.
 func (i *installation) approve(release *release) {
 	i.Helper()
@@ -112,6 +123,16 @@ func (i *installation) isInstalled(release *release) {
 	plan := i.planOf(release)
 	i.Eventually(i.phaseOf(plan, "Failed")).Should(HavePrefix("Complete"))
 	i.Eventually(i.phaseOf(i.csv(release))).Should(HavePrefix("Succeeded"))
+}
+
+// upgrade has OLM upgrade to a version, and waits until the one before is gone.
+func (i *installation) upgrade(before, to *release) {
+	i.Helper()
+	i.approve(to)
+	i.isInstalled(to)
+	replaced := i.csv(before)
+	i.Eventually(func() error { return i.admin.Get(i.Context(), client.ObjectKeyFromObject(replaced), replaced) }).
+		Should(MatchError(apierrors.IsNotFound, "NotFound"))
 }
 
 func (i *installation) csv(release *release) *unstructured.Unstructured {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/blang/semver/v4"
 	"sigs.k8s.io/yaml"
 
 	"github.com/finos/five-spot/tests/testenv"
@@ -22,6 +23,10 @@ type release struct {
 
 	// bundle is the folder of its bundle, and binary its manager.
 	bundle, binary string
+
+	// replaces is the ClusterServiceVersion that it replaces, where the committed channels
+	// do not know it.
+	replaces string
 }
 
 //go:embed released.yaml
@@ -53,6 +58,35 @@ func thisRelease(ctx context.Context, folder string) (*release, error) {
 	return built, err
 }
 
+// nextRelease is the one that would follow this one: what the tree has, under the next
+// number, so that a machine sees two upgrades.
+func nextRelease(ctx context.Context, folder string) (*release, error) {
+	now, err := semver.Parse(strings.TrimPrefix(released.newer.version, "v"))
+	if err != nil {
+		return nil, fmt.Errorf("failed to read version %s: %w", released.newer.version, err)
+	}
+	if err := now.IncrementPatch(); err != nil {
+		return nil, fmt.Errorf("failed to count on from version %s: %w", released.newer.version, err)
+	}
+	from, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	source := filepath.Join(folder, "v"+now.String())
+	out, err := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(root, "tools", "bundle"), ".", "generate", //nolint:gosec // The arguments are the test's own.
+		"-root", from, "-bundle", filepath.Join(source, "bundle"), "-version", now.String(),
+		"-manager-image", "five-spot:v"+now.String(), "-agent-image", "five-spot-reclaim-agent:v"+now.String()).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("failed to make the bundle of %s: %w: %s", now, err, out)
+	}
+	built, err := readBundle(filepath.Join(source, "bundle"))
+	if err != nil {
+		return nil, err
+	}
+	built.binary, built.replaces = filepath.Join(folder, "five-spot-"+built.version), released.newer.csv
+	return built, testenv.BuildManagerOf(ctx, root, built.version, built.binary)
+}
+
 // checkOut writes the files of a commit into a folder that does not exist yet.
 func checkOut(ctx context.Context, commit, folder string) error {
 	if err := os.Mkdir(folder, 0o700); err != nil {
@@ -74,18 +108,25 @@ func checkOut(ctx context.Context, commit, folder string) error {
 
 // build builds the manager from the source, as the version that the bundle there has.
 func build(ctx context.Context, source, binary string) (*release, error) {
+	built, err := readBundle(filepath.Join(source, "bundle"))
+	if err != nil {
+		return nil, err
+	}
+	built.binary = binary
+	return built, testenv.BuildManagerOf(ctx, source, built.version, binary)
+}
+
+func readBundle(folder string) (*release, error) {
 	csv := struct {
 		Metadata struct{ Name string }
 		Spec     struct{ Version string }
 	}{}
-	built := &release{bundle: filepath.Join(source, "bundle"), binary: binary}
-	text, err := os.ReadFile(filepath.Join(built.bundle, "manifests", "five-spot.clusterserviceversion.yaml"))
+	text, err := os.ReadFile(filepath.Join(folder, "manifests", "five-spot.clusterserviceversion.yaml"))
 	if err != nil {
 		return nil, fmt.Errorf("failed to read the bundle: %w", err)
 	}
 	if err := yaml.Unmarshal(text, &csv); err != nil {
 		return nil, fmt.Errorf("failed to read the bundle: %w", err)
 	}
-	built.csv, built.version = csv.Metadata.Name, "v"+csv.Spec.Version
-	return built, testenv.BuildManagerOf(ctx, source, built.version, binary)
+	return &release{csv: csv.Metadata.Name, version: "v" + csv.Spec.Version, bundle: folder}, nil
 }

@@ -24,7 +24,7 @@ const (
 // CRDs, which OLM v0 leaves.
 func (s *story) isRemoved() {
 	s.deleted(s.operator.object("Subscription", "five-spot"))
-	s.deleted(s.operator.csv(released.newer))
+	s.deleted(s.operator.csv(released.next))
 	in := metav1.ObjectMeta{Namespace: s.operator.namespace, Name: managerName}
 	s.gone(&appsv1.Deployment{ObjectMeta: in})
 	s.gone(&corev1.ServiceAccount{ObjectMeta: in})
@@ -43,9 +43,9 @@ func (s *story) isRemoved() {
 
 func (s *story) isInstalledAgain() {
 	s.operator.subscribe(func(*unstructured.Unstructured) {})
-	s.operator.isInstalled(released.newer)
+	s.operator.isInstalled(released.next)
 	s.began = time.Now()
-	s.begin(released.newer, s.operator.podOf(released.newer))
+	s.begin(released.next, s.operator.podOf(released.next))
 	s.machines.isLookedAt(s.desk, 4)
 	s.machines.reaches(s.desk, v1alpha1.PhaseActive)
 	s.Expect(s.machines.uids(s.desk)).To(Equal(s.uids))

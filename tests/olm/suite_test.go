@@ -1,7 +1,7 @@
 // Package olm installs the bundle as a release is installed: the Operator Lifecycle Manager
 // takes it from a catalog that opm serves, and the manager runs as a process with the
 // variables of the Deployment and a token of the ServiceAccount that OLM has made. The
-// version before is built from its commit, and upgraded. make test-olm runs this suite, go
+// version before is built from its commit, and upgraded twice. make test-olm runs this suite, go
 // test alone does not.
 package olm_test
 
@@ -39,10 +39,11 @@ const (
 	pollInterval = 50 * time.Millisecond
 )
 
-// released are the two versions and the catalog that has both.
+// released are the version before and this one with the catalog that has both, and the
+// version after with the catalog that has all.
 var released struct {
-	older, newer *release
-	catalog      *catalog
+	older, newer, next *release
+	catalog, later     *catalog
 }
 
 func TestMain(m *testing.M) {
@@ -60,7 +61,7 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(testenv.RunSuite(m,
 		func(ctx context.Context) error { return start(ctx, folder) },
-		func() error { return errors.Join(released.catalog.stop(), os.RemoveAll(folder)) }))
+		func() error { return errors.Join(released.catalog.stop(), released.later.stop(), os.RemoveAll(folder)) }))
 }
 
 func start(ctx context.Context, folder string) (err error) {
@@ -70,6 +71,12 @@ func start(ctx context.Context, folder string) (err error) {
 	if released.newer, err = thisRelease(ctx, folder); err != nil {
 		return err
 	}
-	released.catalog, err = serveCatalog(ctx, folder, released.older, released.newer)
+	if released.next, err = nextRelease(ctx, folder); err != nil {
+		return err
+	}
+	if released.catalog, err = serveCatalog(ctx, folder, "catalog", released.older, released.newer); err != nil {
+		return err
+	}
+	released.later, err = serveCatalog(ctx, folder, "catalog-later", released.older, released.newer, released.next)
 	return err
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/onsi/gomega/gbytes"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,7 +18,8 @@ import (
 	"github.com/finos/five-spot/tests/testenv"
 )
 
-// story is one installation, from the version before to the removal and back.
+// story is one installation, from the version before over two upgrades to the removal and
+// back.
 type story struct {
 	*cluster
 	operator *installation
@@ -30,8 +30,8 @@ type story struct {
 	desk, closing *v1alpha1.ScheduledMachine
 	budget        *policyv1.PodDisruptionBudget
 
-	// older and newer are the Pods of the two versions, manager the process that is the
-	// leader, and leader its name.
+	// older and newer are the Pods of two versions, manager the process that is the leader,
+	// and leader its name.
 	older, newer *pod
 	manager      *manager
 	leader       string
@@ -53,6 +53,7 @@ func TestMachinesOutliveTheirOperator(t *testing.T) {
 	s.chapter("machines join, and one is being drained", s.machinesJoin)
 	s.chapter("an upgrade in the middle of a window and of a drain changes the operands alone", s.anUpgrade)
 	s.chapter("a manager of the version before undoes nothing", s.theVersionBeforeReturns)
+	s.chapter("the next upgrade in the middle of the same drain starts no clock anew either", s.theNextUpgrade)
 	s.chapter("the drain ends as it would have", s.theDrainEnds)
 	s.chapter("a removal leaves the machines, and the CRDs cannot be deleted", s.isRemoved)
 	s.chapter("the operator that is installed again takes over", s.isInstalledAgain)
@@ -106,11 +107,7 @@ func (s *story) anUpgrade() {
 	uids, shutdown := s.machines.uids(s.closing), s.machines.now(s.closing).Status.Shutdown
 	s.Expect(shutdown.DrainStartedAt).NotTo(BeNil())
 
-	s.operator.approve(released.newer)
-	s.operator.isInstalled(released.newer)
-	older := s.operator.csv(released.older)
-	s.Eventually(func() error { return s.admin.Get(s.Context(), client.ObjectKeyFromObject(older), older) }).
-		Should(MatchError(apierrors.IsNotFound, "NotFound"))
+	s.operator.upgrade(released.older, released.newer)
 	s.newer = s.operator.podOf(released.newer)
 	s.begin(released.newer, s.newer)
 
@@ -150,6 +147,24 @@ func (s *story) theVersionBeforeReturns() {
 	s.machines.isLookedAt(s.closing, 3)
 	s.Expect(s.machines.now(s.closing).Status.Shutdown).To(Equal(shutdown))
 	s.Expect(s.machines.uids(s.desk)).To(Equal(s.uids))
+}
+
+func (s *story) theNextUpgrade() {
+	uids, shutdown := s.machines.uids(s.closing), s.machines.now(s.closing).Status.Shutdown
+	s.operator.offers(released.later)
+	s.operator.upgrade(released.newer, released.next)
+	p := s.operator.podOf(released.next)
+	s.begin(released.next, p)
+
+	s.machines.operandsOf(released.next, p)
+	s.operator.areShown(released.next)
+	s.machines.isLookedAt(s.desk, 3)
+	s.machines.isLookedAt(s.closing, 4)
+	s.Expect(s.machines.now(s.closing).Status.ManagerVersion).To(Equal(released.next.version))
+	s.Expect(s.machines.now(s.closing).Status.Shutdown).To(Equal(shutdown), "no clock starts anew")
+	s.Expect(s.machines.uids(s.desk)).To(Equal(s.uids))
+	s.Expect(s.machines.uids(s.closing)).To(Equal(uids))
+	s.Expect(s.machines.listed()).To(And(MatchRegexp(`desk-1\s+Active`), MatchRegexp(`desk-2\s+ShuttingDown`)))
 }
 
 func (s *story) theDrainEnds() {
