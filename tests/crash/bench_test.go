@@ -11,8 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -78,23 +76,11 @@ func (b *bench) create(schedule v1alpha1.Schedule, drainTimeout time.Duration) {
 }
 
 func newScheduledMachine(namespace, name string) *v1alpha1.ScheduledMachine {
-	return &v1alpha1.ScheduledMachine{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec: v1alpha1.ScheduledMachineSpec{
-			ClusterName:             clusterName,
-			GracefulShutdownTimeout: "2h",
-			// The scheduler may still use the Node.
-			NodeTaints: []v1alpha1.NodeTaint{{Key: "example.com/desk", Effect: corev1.TaintEffectPreferNoSchedule}},
-			BootstrapSpec: v1alpha1.ProviderObject{
-				APIVersion: "bootstrap.cluster.x-k8s.io/v1beta2", Kind: "K0sWorkerConfig",
-				Spec: &runtime.RawExtension{Raw: []byte(`{"version":"v1.36.3+k0s.0"}`)},
-			},
-			InfrastructureSpec: v1alpha1.ProviderObject{
-				APIVersion: "infrastructure.cluster.x-k8s.io/v1beta2", Kind: "RemoteMachine",
-				Spec: &runtime.RawExtension{Raw: []byte(`{"address":"192.0.2.7","port":22,"user":"root"}`)},
-			},
-		},
-	}
+	sm := testenv.ScheduledMachine(namespace, name, clusterName, "192.0.2.7")
+	sm.Spec.GracefulShutdownTimeout = "2h"
+	// The scheduler may still use the Node.
+	sm.Spec.NodeTaints = []v1alpha1.NodeTaint{{Key: "example.com/desk", Effect: corev1.TaintEffectPreferNoSchedule}}
+	return sm
 }
 
 // discard takes away what is left, so that the managers of later benches do not see it.

@@ -11,7 +11,6 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -101,21 +100,8 @@ func (w *objectsWorld) scheduledMachine(t *testing.T, infrastructureKind, infras
 	if err := w.admin.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	sm := &v1alpha1.ScheduledMachine{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace.GetName(), Name: "desk-7"},
-		Spec: v1alpha1.ScheduledMachineSpec{
-			ClusterName: "trading",
-			Schedule:    v1alpha1.Schedule{DaysOfWeek: []v1alpha1.DayRange{"mon-fri"}, HoursOfDay: []v1alpha1.HourRange{"9-17"}},
-			BootstrapSpec: v1alpha1.ProviderObject{
-				APIVersion: "bootstrap.cluster.x-k8s.io/v1beta2", Kind: "K0sWorkerConfig",
-				Spec: &runtime.RawExtension{Raw: []byte(`{"version":"v1.36.3+k0s.0"}`)},
-			},
-			InfrastructureSpec: v1alpha1.ProviderObject{
-				APIVersion: "infrastructure.cluster.x-k8s.io/v1beta2", Kind: infrastructureKind,
-				Spec: &runtime.RawExtension{Raw: []byte(infrastructureSpec)},
-			},
-		},
-	}
+	sm := testenv.ScheduledMachine(namespace.GetName(), "desk-7", "trading", "192.0.2.7")
+	sm.Spec.InfrastructureSpec.Kind, sm.Spec.InfrastructureSpec.Spec.Raw = infrastructureKind, []byte(infrastructureSpec)
 	if err := w.admin.Create(t.Context(), sm); err != nil {
 		t.Fatal(err)
 	}

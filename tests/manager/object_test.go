@@ -11,39 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/tests/testenv"
 )
 
 const clusterName = "trading"
-
-// always is a machine in a window that never ends, with a secretRef to the Secret of its
-// own name.
-const always = `
-apiVersion: 5spot.finos.org/v1alpha1
-kind: ScheduledMachine
-metadata:
-  name: %s
-spec:
-  clusterName: trading
-  schedule:
-    daysOfWeek: [mon-sun]
-    hoursOfDay: ["0-23"]
-  bootstrapSpec:
-    apiVersion: bootstrap.cluster.x-k8s.io/v1beta1
-    kind: K0sWorkerConfig
-    spec:
-      version: v1.30.0+k0s.0
-  infrastructureSpec:
-    apiVersion: infrastructure.cluster.x-k8s.io/v1beta1
-    kind: RemoteMachine
-    spec:
-      address: 192.0.2.7
-    secretRef:
-      name: %s
-`
 
 // tenant is a namespace with a Cluster.
 type tenant struct {
@@ -76,12 +49,12 @@ func (t *tenant) secret(name, value string) {
 	t.Expect(err).NotTo(HaveOccurred())
 }
 
-// machine creates a ScheduledMachine, and deletes it at the end of the test.
+// machine creates a ScheduledMachine in a window that never ends, with a secretRef to the
+// Secret of its own name.
 func (t *tenant) machine(name string, adjust ...func(*v1alpha1.ScheduledMachine)) *v1alpha1.ScheduledMachine {
 	t.Helper()
-	sm := &v1alpha1.ScheduledMachine{}
-	t.Expect(yaml.UnmarshalStrict(fmt.Appendf(nil, always, name, name), sm)).To(Succeed())
-	sm.Namespace = t.namespace
+	sm := testenv.ScheduledMachine(t.namespace, name, clusterName, "192.0.2.7")
+	sm.Spec.InfrastructureSpec.SecretRef = &v1alpha1.SecretReference{Name: name}
 	for _, a := range adjust {
 		a(sm)
 	}

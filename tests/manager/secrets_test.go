@@ -54,7 +54,7 @@ func TestASecretsValueIsShownNowhereAtTheHighestVerbosity(t *testing.T) {
 		"denied": {nil, `False/ProviderRefused: spec.infrastructureSpec: RemoteMachine "denied" was refused: Invalid (the answer is not shown, since a secretRef took part)`},
 		"typed":  {nil, `False/ProviderRefused: spec.infrastructureSpec: RemoteMachine "typed" was refused: Invalid (the answer is not shown, since a secretRef took part)`},
 		"picky": {func(sm *v1alpha1.ScheduledMachine) {
-			sm.Spec.InfrastructureSpec.Kind = "DevMachine"
+			sm.Spec.InfrastructureSpec.APIVersion, sm.Spec.InfrastructureSpec.Kind = "infrastructure.cluster.x-k8s.io/v1beta1", "DevMachine"
 		}, `False/ProviderRefused: spec.infrastructureSpec: DevMachine "picky" was refused: Invalid (the answer is not shown, since a secretRef took part)`},
 		"text":   {nil, `False/SecretInvalid: spec.infrastructureSpec.secretRef: key "spec" of Secret "text" must be a YAML or JSON object`},
 		"twice":  {nil, `False/SecretInvalid: spec.infrastructureSpec.secretRef: key "spec" of Secret "twice" must be a YAML or JSON object`},

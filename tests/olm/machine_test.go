@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/tests/testenv"
@@ -21,33 +20,6 @@ import (
 const (
 	clusterName = "trading"
 	mergePatch  = "application/merge-patch+json"
-
-	// always is a machine in a window that does not end, with an agent on its Node. No
-	// timeout of it runs out while a busy machine runs the tests.
-	always = `
-apiVersion: 5spot.finos.org/v1alpha1
-kind: ScheduledMachine
-metadata:
-  name: %s
-spec:
-  clusterName: trading
-  schedule:
-    daysOfWeek: [mon-sun]
-    hoursOfDay: ["0-23"]
-  gracefulShutdownTimeout: 30m
-  nodeDrainTimeout: 30m
-  killIfCommands: [idea]
-  bootstrapSpec:
-    apiVersion: bootstrap.cluster.x-k8s.io/v1beta2
-    kind: K0sWorkerConfig
-    spec:
-      version: v1.30.0+k0s.0
-  infrastructureSpec:
-    apiVersion: infrastructure.cluster.x-k8s.io/v1beta2
-    kind: RemoteMachine
-    spec:
-      address: %s
-`
 
 	// closed closes the window.
 	closed = `{"spec":{"schedule":{"override":{"state":"Inactive","until":"2100-01-01T00:00:00Z"}}}}`
@@ -72,12 +44,13 @@ func newMachines(c *cluster, world *testenv.World) *machines {
 	return &machines{c, world, namespace}
 }
 
-// joined creates a machine, and waits until it is Active and its agent looks at it.
+// joined creates a machine in a window that does not end, and waits until it is Active and
+// its agent looks at it. No timeout of it runs out while a busy machine runs the tests.
 func (m *machines) joined(name, address string) *v1alpha1.ScheduledMachine {
 	m.Helper()
-	sm := &v1alpha1.ScheduledMachine{}
-	m.Expect(yaml.UnmarshalStrict(fmt.Appendf(nil, always, name, address), sm)).To(Succeed())
-	sm.Namespace = m.namespace
+	sm := testenv.ScheduledMachine(m.namespace, name, clusterName, address)
+	sm.Spec.GracefulShutdownTimeout, sm.Spec.NodeDrainTimeout = "30m", "30m"
+	sm.Spec.KillIfCommands = []string{"idea"}
 	m.Expect(m.admin.Create(m.Context(), sm)).To(Succeed())
 	m.reaches(sm, v1alpha1.PhaseActive)
 	m.Eventually(func() (string, error) {

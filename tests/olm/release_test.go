@@ -73,7 +73,7 @@ func nextRelease(ctx context.Context, folder string) (*release, error) {
 		return nil, err
 	}
 	source := filepath.Join(folder, "v"+now.String())
-	out, err := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(root, "tools", "bundle"), ".", "generate", //nolint:gosec // The arguments are the test's own.
+	out, err := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(root, "tools", "bundle"), ".", "generate",
 		"-root", from, "-bundle", filepath.Join(source, "bundle"), "-version", now.String(),
 		"-manager-image", "five-spot:v"+now.String(), "-agent-image", "five-spot-reclaim-agent:v"+now.String()).CombinedOutput()
 	if err != nil {

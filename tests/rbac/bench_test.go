@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -57,21 +56,7 @@ func (b *bench) createCluster(namespace string) {
 
 // machine is a ScheduledMachine whose window is always open.
 func (b *bench) machine(name string) *v1alpha1.ScheduledMachine {
-	return &v1alpha1.ScheduledMachine{
-		ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Name: name},
-		Spec: v1alpha1.ScheduledMachineSpec{
-			ClusterName:        clusterName,
-			Schedule:           v1alpha1.Schedule{DaysOfWeek: []v1alpha1.DayRange{"mon-sun"}, HoursOfDay: []v1alpha1.HourRange{"0-23"}},
-			BootstrapSpec:      bootstrapKinds[0].providerObject(),
-			InfrastructureSpec: remoteMachine(),
-		},
-	}
-}
-
-func remoteMachine() v1alpha1.ProviderObject {
-	object := infrastructureKinds[0].providerObject()
-	object.Spec = &runtime.RawExtension{Raw: []byte(`{"address":"192.0.2.7","port":22,"user":"admin"}`)}
-	return object
+	return testenv.ScheduledMachine(b.namespace, name, clusterName, "192.0.2.7")
 }
 
 func (b *bench) create(objects ...client.Object) {

@@ -13,8 +13,9 @@
 //
 // World.Client and World.WorkloadClient are uncached administrators. A Machine
 // whose bootstrap and infrastructure references name a K0sWorkerConfig and a
-// RemoteMachine becomes Running within seconds; Provider.Behave makes one
-// machine slow, broken, or keep the marks of its former life.
+// RemoteMachine becomes Running within seconds, as that of a ScheduledMachine of
+// this package does; Provider.Behave makes one machine slow, broken, or keep the
+// marks of its former life.
 //
 // # Pods
 //
