@@ -64,9 +64,7 @@ func TestTheManagerInstallsWhatTheClusterHasAKindForWhenItComes(t *testing.T) {
 	}
 	m.stop()
 	m.Expect(m.operand(0)).NotTo(BeNil(), "a manager that stops removes nothing")
-	for line := range strings.Lines(string(m.log.Contents())) {
-		m.Expect(line).NotTo(ContainSubstring(`"level":"error"`))
-	}
+	m.loggedNoError()
 }
 
 // What is in the way of an object is waited for, and told of as what it is.
@@ -125,7 +123,7 @@ func TestAKindThatGoesAwayOrLacksAFieldIsNoErrorAndAsksForLittle(t *testing.T) {
 	m.update(crd, func() { endpoint()[field] = schema })
 	m.Eventually(m.operand).WithArguments(0).WithTimeout(90*time.Second).ShouldNot(BeNil(), "the CRD that has the field")
 	m.stop()
-	m.Expect(string(m.log.Contents())).NotTo(ContainSubstring(`"level":"error"`))
+	m.loggedNoError()
 }
 
 // requests are those that the manager has made of the API server.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -92,6 +93,17 @@ func startManager(t *testing.T, args ...string) *manager {
 		return conn.Close()
 	}).Should(Succeed())
 	return m
+}
+
+// loggedNoError expects no error in the log, but for what client-go says when the manager
+// ends in the middle of an answer.
+func (m *manager) loggedNoError() {
+	m.Helper()
+	for line := range strings.Lines(string(m.log.Contents())) {
+		if !strings.Contains(line, `"msg":"Unexpected error when reading response body"`) {
+			m.Expect(line).NotTo(ContainSubstring(`"level":"error"`))
+		}
+	}
 }
 
 // expectJSON expects each line of the log to be an object.
