@@ -99,7 +99,8 @@ func describe(owned operatorsv1alpha1.CRDDescription, crds []*apiextensionsv1.Cu
 }
 
 // addFields adds all fields below the schema by their paths in the form of descriptors,
-// such as windows[0].days. The console itself knows what is in conditions.
+// such as windows[0].days, and days[0] for the texts in such a list. The console itself
+// knows what is in conditions.
 func addFields(fields map[string]*apiextensionsv1.JSONSchemaProps, prefix string, schema *apiextensionsv1.JSONSchemaProps) {
 	for name := range schema.Properties {
 		property := schema.Properties[name]
@@ -107,6 +108,9 @@ func addFields(fields map[string]*apiextensionsv1.JSONSchemaProps, prefix string
 		switch {
 		case isConditions(&property):
 		case property.Items != nil && property.Items.Schema != nil:
+			if len(property.Items.Schema.Properties) == 0 {
+				fields[prefix+name+"[0]"] = property.Items.Schema
+			}
 			addFields(fields, prefix+name+"[0].", property.Items.Schema)
 		default:
 			addFields(fields, prefix+name+".", &property)
@@ -148,11 +152,10 @@ func fit(got, wanted []string) string {
 }
 
 // wantedForSpec are the ways in which a field can be entered. What consists of other
-// fields has none, and neither has what the schema leaves open.
+// fields has none, and neither has what the schema leaves open. A list has none either: the
+// console would offer one input for all of it, and send what is entered as a text.
 func wantedForSpec(schema *apiextensionsv1.JSONSchemaProps) []string {
 	switch {
-	case schema.Type == "array" && schema.Items.Schema.Type == "string":
-		return []string{inputText}
 	case schema.Type == "boolean":
 		return []string{inputSwitch}
 	case schema.Type == "integer":
@@ -177,7 +180,7 @@ func wantedForStatus(schema *apiextensionsv1.JSONSchemaProps) []string {
 	switch {
 	case isConditions(schema):
 		return []string{showConditions}
-	case schema.Type == "object", schema.Type == "array" && schema.Items.Schema.Type == "object":
+	case schema.Type == "object", schema.Type == "array":
 		return nil
 	}
 	return []string{showText, showPhase, showReason, link}
