@@ -2,15 +2,21 @@ package bundle_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"encoding/xml"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/finos/five-spot/api/v1alpha1"
+	"github.com/finos/five-spot/pkg/schedule"
 )
 
 func rawCSV(t *testing.T) *unstructured.Unstructured {
@@ -101,5 +107,37 @@ func TestTheIconIsADrawing(t *testing.T) {
 	}{}
 	if err := xml.Unmarshal(text, &drawing); err != nil {
 		t.Error(err)
+	}
+}
+
+// The console fills its form with the first example of a kind, and people change the name
+// and the address in it. A sample that is for watching would wear out a machine.
+func TestTheFirstExampleLeavesTheMachineWhereItIsForHours(t *testing.T) {
+	t.Parallel()
+	var examples []v1alpha1.ScheduledMachine
+	if err := json.Unmarshal([]byte(rawCSV(t).GetAnnotations()["alm-examples"]), &examples); err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(examples, func(example v1alpha1.ScheduledMachine) bool { return example.Kind == "ScheduledMachine" })
+	if i < 0 {
+		t.Fatal("there is none")
+	}
+	parsed, errs := schedule.Parse(&examples[i].Spec.Schedule, field.NewPath("spec", "schedule"))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	start := time.Date(2026, time.November, 30, 0, 0, 0, 0, time.UTC)
+	for at, changes := start, 0; ; changes++ {
+		next, ok := parsed.Next(at)
+		if !ok || next.Time.After(start.AddDate(0, 0, 7)) {
+			if changes == 0 {
+				t.Errorf("%s does nothing in a week", examples[i].Name)
+			}
+			return
+		}
+		if changes == 14 {
+			t.Fatalf("%s comes and goes more than once a day: %s", examples[i].Name, parsed)
+		}
+		at = next.Time
 	}
 }
