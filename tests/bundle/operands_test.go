@@ -95,23 +95,47 @@ func TestTheConfigMapHasThePoliciesOfTheProgram(t *testing.T) {
 	}
 }
 
+// consistsOf are the kinds of a ScheduledMachine's own objects, with the provider of the
+// examples, and with the ConfigMap that its Node gets for the reclaim agent.
+var consistsOf = []string{"ConfigMap v1", "K0sWorkerConfig v1beta2", "Machine v1beta2", "RemoteMachine v1beta2"}
+
 // The console lists them beside a ScheduledMachine, and people look there for what the
 // operator makes.
-func TestTheKindsThatTheManagerAppliesAreDeclared(t *testing.T) {
+func TestTheKindsThatAreDeclaredAreThoseThatTheManagerApplies(t *testing.T) {
 	t.Parallel()
-	declared := map[string]bool{}
+	var declared []string
 	for _, owned := range readCSV(t).Spec.CustomResourceDefinitions.Owned {
 		if owned.Kind == "ScheduledMachine" {
 			for _, resource := range owned.Resources {
-				declared[resource.Kind+" "+resource.Version] = true
+				declared = append(declared, resource.Kind+" "+resource.Version)
 			}
 		}
 	}
-	texts := shippedTexts(t)
-	for _, of := range []string{"console", "monitoring", "networkpolicy"} {
+	applied := slices.Clone(consistsOf)
+	objects := 0
+	for _, text := range append(shippedTexts(t), textsOf(t, "console", "monitoring", "networkpolicy")...) {
+		kind := parse(t, text)[0].GroupVersionKind()
+		applied = append(applied, kind.Kind+" "+kind.Version)
+		objects++
+	}
+	slices.Sort(applied)
+	slices.Sort(declared)
+	if diff := cmp.Diff(slices.Compact(applied), declared); diff != "" {
+		t.Errorf("resources of ScheduledMachine (-applied +declared):\n%s", diff)
+	}
+	if objects < 22 {
+		t.Errorf("looked at %d objects only", objects)
+	}
+}
+
+// textsOf are the manifests that are embedded in packages and not in the bundle.
+func textsOf(t *testing.T, packages ...string) []string {
+	t.Helper()
+	var texts []string
+	for _, of := range packages {
 		files, err := filepath.Glob(filepath.Join(root, "pkg", of, "manifests", "*.yaml"))
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s has no manifests: %v", of, err)
 		}
 		for _, file := range files {
 			if filepath.Base(file) != "kustomization.yaml" {
@@ -119,16 +143,31 @@ func TestTheKindsThatTheManagerAppliesAreDeclared(t *testing.T) {
 			}
 		}
 	}
-	looked := 0
-	for _, text := range texts {
-		kind := parse(t, text)[0].GroupVersionKind()
-		if !declared[kind.Kind+" "+kind.Version] {
-			t.Errorf("resources of ScheduledMachine lacks %s %s", kind.Kind, kind.Version)
-		}
-		looked++
+	return texts
+}
+
+// Who reads it decides about everything that comes into the cluster, not only about what
+// the bundle has.
+func TestTheDescriptionNamesWhatTheManagerInstalls(t *testing.T) {
+	t.Parallel()
+	description, _, err := unstructured.NestedString(rawCSV(t).Object, "spec", "description")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if looked < 22 {
-		t.Errorf("looked at %d objects only", looked)
+	_, installs, _ := strings.Cut(description, "## What it installs\n")
+	installs, _, _ = strings.Cut(installs, "\n## ")
+	names := slices.Collect(maps.Keys(shipped(t)))
+	for _, text := range textsOf(t, "console", "monitoring") {
+		names = append(names, parse(t, text)[0].GetKind())
+	}
+	for _, name := range append(names, "NetworkPolicy", "DaemonSet") {
+		if !strings.Contains(installs, name) {
+			t.Errorf("%s is not named", name)
+		}
+	}
+	numbers := map[int]string{2: "two", 3: "three", 4: "four"}
+	if want := numbers[len(admission.Names())] + " ValidatingAdmissionPolicies"; !strings.Contains(installs, want) {
+		t.Errorf("it does not say %q", want)
 	}
 }
 
