@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -107,6 +108,32 @@ func TestTheIconIsADrawing(t *testing.T) {
 	}{}
 	if err := xml.Unmarshal(text, &drawing); err != nil {
 		t.Error(err)
+	}
+}
+
+// People follow them before they decide.
+func TestTheLinksToTheProjectLeadToWhatIsThere(t *testing.T) {
+	t.Parallel()
+	csv := rawCSV(t)
+	links, _, err := unstructured.NestedSlice(csv.Object, "spec", "links")
+	if err != nil {
+		t.Fatal(err)
+	}
+	followed := 0
+	for _, item := range links {
+		link, _ := item.(map[string]any)
+		url, _ := link["url"].(string)
+		path, ours := strings.CutPrefix(url, csv.GetAnnotations()["repository"]+"/blob/main/")
+		if !ours {
+			continue
+		}
+		followed++
+		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+			t.Errorf("%s: %v", link["name"], err)
+		}
+	}
+	if followed < 3 {
+		t.Errorf("only %d of them lead to pages of the project", followed)
 	}
 }
 
