@@ -195,6 +195,10 @@ func TestThePageNamesWhatAnUninstallLeaves(t *testing.T) {
 			t.Errorf("%s (-bundle +page):\n%s", kind, diff)
 		}
 	}
+	// OLM writes down what belongs together, and never deletes that.
+	if record := packageName(t) + "." + suggestedNamespace(t); !strings.Contains(page, "$ kubectl delete operators.operators.coreos.com "+record+"\n") {
+		t.Errorf("the page does not delete OLM's record %s", record)
+	}
 }
 
 // What the console takes is what the manifests have, but for the place.
