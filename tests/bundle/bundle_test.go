@@ -151,6 +151,8 @@ func TestTheBundleHasTheseObjectsAndNoOthers(t *testing.T) {
 		"CustomResourceDefinition scheduledmachines.5spot.finos.org",
 		"PodDisruptionBudget five-spot-controller-manager",
 		"PriorityClass five-spot-controller-manager",
+		"Role five-spot-prometheus",
+		"RoleBinding five-spot-prometheus",
 		"Service five-spot-controller-manager-metrics",
 	}
 	var got []string

@@ -132,6 +132,8 @@ var createdBy = map[string][]string{
 	"CustomResourceDefinition": {"customresourcedefinitions"},
 	"PodDisruptionBudget":      {"poddisruptionbudgets"},
 	"PriorityClass":            {"priorityclasses"},
+	"Role":                     {"roles"},
+	"RoleBinding":              {"rolebindings"},
 	"Service":                  {"services"},
 }
 
@@ -216,22 +218,6 @@ func TestThePageShowsTheCatalogSourceOfTheManifests(t *testing.T) {
 	}
 	if diff := cmp.Diff(meant.Object, shown.Object); diff != "" {
 		t.Errorf("(-manifests +page):\n%s", diff)
-	}
-}
-
-// The annotation makes the console offer that the platform's Prometheus looks after the
-// namespace. It then has our alerts, and fires the first of them unless it may see the Pods.
-func TestThePageLetsThePrometheusInThatTheConsoleOffers(t *testing.T) {
-	t.Parallel()
-	if rawCSV(t).GetAnnotations()["operatorframework.io/cluster-monitoring"] != "true" {
-		t.Fatal("the console does not offer it any more")
-	}
-	pages := filepath.Join(root, "docs", "operations")
-	if !strings.Contains(readText(t, filepath.Join(pages, "install-olm.md")), "(observe.md#with-the-prometheus-operator), **or `FiveSpotNobodyActs` fires") {
-		t.Error("install-olm.md does not say what the platform's Prometheus needs")
-	}
-	if !strings.Contains(readText(t, filepath.Join(pages, "observe.md")), "create rolebinding prometheus-k8s --role=prometheus-k8s --serviceaccount=openshift-monitoring:prometheus-k8s\n") {
-		t.Error("observe.md does not let it in")
 	}
 }
 
