@@ -111,12 +111,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		switch state {
 		case metrics.PolicyFailed:
 			if errors.Is(err, operand.ErrBeingDeleted) {
-				result.RequeueAfter = onepass.Sooner(result.RequeueAfter, onepass.GoneCheck)
+				// Its end wakes us, and may be long in coming: somebody's finalizer holds it.
+				result.RequeueAfter = onepass.RetryAfter
 			} else {
 				errs = append(errs, err)
 			}
 		case metrics.PolicyForbidden, metrics.PolicyUnsupported:
-			result.RequeueAfter = onepass.Sooner(result.RequeueAfter, onepass.RetryAfter)
+			result.RequeueAfter = onepass.RetryAfter
 		case metrics.PolicyInstalled, metrics.PolicyUnbound, metrics.PolicyNewer:
 		}
 		r.opts.Report(ctx, wanted.Name, state, message)

@@ -135,7 +135,7 @@ func TestHowAFailureIsTold(t *testing.T) {
 	}{
 		"a missing right needs somebody": {apierrors.NewForbidden(policies, "a", errors.New("no")), metrics.PolicyForbidden, onepass.RetryAfter},
 		"a newer object is no failure":   {operand.ErrNewerInstalled, metrics.PolicyNewer, 0},
-		"one that goes is awaited":       {operand.ErrBeingDeleted, metrics.PolicyFailed, onepass.GoneCheck},
+		"one that goes is not polled":    {operand.ErrBeingDeleted, metrics.PolicyFailed, onepass.RetryAfter},
 		"anything else is tried again":   {apierrors.NewInternalError(errors.New("no")), metrics.PolicyFailed, -1},
 		"a conflict is not worth a word": {apierrors.NewConflict(policies, "a", errors.New("no")), "", -1},
 	} {
