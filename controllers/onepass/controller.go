@@ -24,9 +24,6 @@ const (
 	// RetryAfter is when to try again what somebody has to make possible.
 	RetryAfter = time.Minute
 
-	// GoneCheck is when to look again for what is being deleted.
-	GoneCheck = time.Second
-
 	// passTimeout bounds the requests of one pass.
 	passTimeout = 30 * time.Second
 )
@@ -78,12 +75,4 @@ func (c Controller) SetupWithManager(mgr ctrl.Manager, r reconcile.Reconciler) e
 		return fmt.Errorf("failed to set up the controller %s: %w", c.Name, err)
 	}
 	return nil
-}
-
-// Sooner is the shorter of two delays, where 0 is none.
-func Sooner(one, other time.Duration) time.Duration {
-	if one == 0 || other == 0 {
-		return max(one, other)
-	}
-	return min(one, other)
 }

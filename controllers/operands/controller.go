@@ -117,7 +117,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		if changed {
 			ctrl.LoggerFrom(ctx).Info("Installed an object, or repaired it", "object", operand.Name(one.Object))
 		}
-		result.RequeueAfter = onepass.Sooner(result.RequeueAfter, r.judge(ctx, one, err, &errs))
+		result.RequeueAfter = sooner(result.RequeueAfter, r.judge(ctx, one, err, &errs))
 	}
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctrl.Result{}, nil // The manager is being stopped, which is no failure.

@@ -14,6 +14,9 @@ import (
 	"github.com/finos/five-spot/pkg/operand"
 )
 
+// settledCheck is when to look again for what settles by itself within moments.
+const settledCheck = time.Second
+
 // judge says in the log, once, why an object is not as it should be, and returns when to
 // try again; 0 is at its next change. What is nobody's to mend is added to errs.
 func (r *Reconciler) judge(ctx context.Context, one *Operand, err error, errs *[]error) time.Duration {
@@ -31,7 +34,7 @@ func (r *Reconciler) judge(ctx context.Context, one *Operand, err error, errs *[
 	case apierrors.IsConflict(err), meta.IsNoMatchError(err), apierrors.IsNotFound(err):
 		// Somebody else wrote first. And the API server says that a kind is there a moment
 		// before it serves it.
-		return onepass.GoneCheck
+		return settledCheck
 	case errors.Is(err, operand.ErrNewerInstalled), errors.Is(err, errForeign):
 		// Its change wakes us.
 		r.tell(ctx, one, "An object is left alone", err)
@@ -46,6 +49,14 @@ func (r *Reconciler) judge(ctx context.Context, one *Operand, err error, errs *[
 	}
 	*errs = append(*errs, err)
 	return 0
+}
+
+// sooner is the shorter of two delays, where 0 is none.
+func sooner(one, other time.Duration) time.Duration {
+	if one == 0 || other == 0 {
+		return max(one, other)
+	}
+	return min(one, other)
 }
 
 // isUndeclared is whether the CRD lacks a field of ours, for which the API server gives no
