@@ -12,21 +12,17 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/controllers/onepass"
 	"github.com/finos/five-spot/pkg/admission"
 	"github.com/finos/five-spot/pkg/metrics"
 	"github.com/finos/five-spot/pkg/operand"
 )
-
-const owner = client.FieldOwner(v1alpha1.FieldManager)
 
 // everything is the one request: all policies are looked at in one pass.
 var everything = reconcile.Request{NamespacedName: client.ObjectKey{Name: "admission-policies"}}
@@ -68,13 +64,15 @@ type Options struct {
 
 // Reconciler keeps the policies.
 type Reconciler struct {
-	opts    Options
-	version operand.Version
+	opts   Options
+	keeper operand.Keeper
 }
 
 // New returns a Reconciler.
 func New(opts Options) *Reconciler {
-	return &Reconciler{opts: opts, version: operand.ParseVersion(opts.Version)}
+	// The names are the manager's own, whatever label somebody gives to an object of one.
+	keeper := operand.Keeper{Client: opts.Client, Live: opts.Live, Version: opts.Version, TakesOver: true}
+	return &Reconciler{opts: opts, keeper: keeper}
 }
 
 // SetupWithManager adds the controller.
@@ -159,49 +157,14 @@ func (r *Reconciler) keep(ctx context.Context, wanted *admission.Policy) (change
 	if !served {
 		return false, errUnsupported
 	}
-	changed, err = r.ensure(ctx, wanted.Policy)
+	changed, err = r.keeper.KeepOwned(ctx, wanted.Policy)
 	if err != nil && !errors.Is(err, operand.ErrNewerInstalled) {
 		return changed, err
 	}
-	act := r.ensure
+	act := r.keeper.KeepOwned
 	if wanted.Unbound {
-		act = r.remove
+		act = r.keeper.Remove
 	}
 	wrote, bindingErr := act(ctx, wanted.Binding)
 	return changed || wrote, cmp.Or(bindingErr, err)
-}
-
-func (r *Reconciler) ensure(ctx context.Context, rendered *unstructured.Unstructured) (changed bool, err error) {
-	live, err := r.look(ctx, rendered)
-	if err != nil {
-		return false, err
-	}
-	wanted := rendered.DeepCopy()
-	operand.Stamp(wanted, r.opts.Version)
-	owners, err := operand.Owners(ctx, r.opts.Live, live)
-	if err != nil {
-		return false, err
-	}
-	wanted.SetOwnerReferences(owners)
-	return operand.Ensure(ctx, r.opts.Client, live, wanted, owner)
-}
-
-func (r *Reconciler) remove(ctx context.Context, rendered *unstructured.Unstructured) (changed bool, err error) {
-	live, err := r.look(ctx, rendered)
-	if err != nil || live == nil {
-		return false, err
-	}
-	return true, operand.Remove(ctx, r.opts.Client, live)
-}
-
-// look reads what is there, and whether it may be written.
-func (r *Reconciler) look(ctx context.Context, rendered *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	live, err := operand.Read(ctx, r.opts.Live, rendered)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.version.MayWrite(live); err != nil {
-		return nil, fmt.Errorf("%s %w", operand.Name(live), err)
-	}
-	return live, nil
 }

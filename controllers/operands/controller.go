@@ -18,24 +18,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"github.com/finos/five-spot/api/v1alpha1"
 	"github.com/finos/five-spot/controllers/onepass"
 	"github.com/finos/five-spot/pkg/operand"
 )
 
-const owner = client.FieldOwner(v1alpha1.FieldManager)
-
 // everything is the one request: all objects are looked at in one pass.
 var everything = reconcile.Request{NamespacedName: client.ObjectKey{Name: "operands"}}
 
-var (
-	// errForeign is that there is an object of that name which is not ours, such as one
-	// that was applied by hand. It is left alone.
-	errForeign = errors.New("is not labelled " + operand.ManagedByUs)
-
-	// errNotServed is that the cluster has no such kind.
-	errNotServed = errors.New("is of a kind that the cluster does not have")
-)
+// errNotServed is that the cluster has no such kind.
+var errNotServed = errors.New("is of a kind that the cluster does not have")
 
 // Operand is one object that is kept.
 type Operand struct {
@@ -78,7 +69,7 @@ type Options struct {
 // Reconciler keeps the objects. Roles have its rights, for the names of the objects alone.
 type Reconciler struct {
 	opts    Options
-	version operand.Version
+	keeper  operand.Keeper
 	watches *onepass.Watches
 
 	// told is what the log last said of an object; one pass runs at a time.
@@ -87,7 +78,12 @@ type Reconciler struct {
 
 // New returns a Reconciler.
 func New(opts Options) *Reconciler {
-	return &Reconciler{opts: opts, version: operand.ParseVersion(opts.Version), watches: &onepass.Watches{}, told: map[string]string{}}
+	return &Reconciler{
+		opts:    opts,
+		keeper:  operand.Keeper{Client: opts.Client, Live: opts.Live, Version: opts.Version},
+		watches: &onepass.Watches{},
+		told:    map[string]string{},
+	}
 }
 
 // SetupWithManager adds the controller.
@@ -141,27 +137,9 @@ func (r *Reconciler) keep(ctx context.Context, one *Operand) (changed bool, err 
 		if !served {
 			return false, errNotServed
 		}
+		return r.keeper.KeepOwned(ctx, one.Object)
 	}
-	live, err := operand.Read(ctx, r.opts.Live, one.Object)
-	if err != nil {
-		return false, err
-	}
-	if live != nil && !operand.IsOurs(live) {
-		return false, fmt.Errorf("%s %w", operand.Name(live), errForeign)
-	}
-	if err := r.version.MayWrite(live); err != nil {
-		return false, fmt.Errorf("%s %w", operand.Name(live), err)
-	}
-	wanted := one.Object.DeepCopy()
-	operand.Stamp(wanted, r.opts.Version)
-	if one.Foreign {
-		owners, err := operand.Owners(ctx, r.opts.Live, live)
-		if err != nil {
-			return false, err
-		}
-		wanted.SetOwnerReferences(owners)
-	}
-	return operand.Ensure(ctx, r.opts.Client, live, wanted, owner)
+	return r.keeper.Keep(ctx, one.Object)
 }
 
 // served is whether the cluster has the kind. Of one that is going away nothing can be

@@ -35,7 +35,7 @@ func (r *Reconciler) judge(ctx context.Context, one *Operand, err error, errs *[
 		// Somebody else wrote first. And the API server says that a kind is there a moment
 		// before it serves it.
 		return settledCheck
-	case errors.Is(err, operand.ErrNewerInstalled), errors.Is(err, errForeign):
+	case errors.Is(err, operand.ErrNewerInstalled), errors.Is(err, operand.ErrForeign):
 		// Its change wakes us.
 		r.tell(ctx, one, "An object is left alone", err)
 		return 0

@@ -18,12 +18,12 @@ func Parse(manifest []byte, version string) (*unstructured.Unstructured, error) 
 		return nil, fmt.Errorf("failed to parse a manifest: %w", err)
 	}
 	object.Object, _ = wholeNumbers(object.Object).(map[string]any)
-	Stamp(object, version)
+	stamp(object, version)
 	return object, nil
 }
 
-// Stamp notes on an object which version of the manager wants it so.
-func Stamp(object *unstructured.Unstructured, version string) {
+// stamp notes on an object which version of the manager wants it so.
+func stamp(object *unstructured.Unstructured, version string) {
 	object.SetAnnotations(Merged(object.GetAnnotations(), map[string]string{v1alpha1.VersionAnnotation: version}))
 }
 

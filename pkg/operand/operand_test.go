@@ -45,7 +45,7 @@ func TestWhatDiffers(t *testing.T) {
 		"a finalizer, and an owner":    {func(o *unstructured.Unstructured) { o.SetFinalizers([]string{"a/b"}) }, false},
 		"the status":                   {func(o *unstructured.Unstructured) { o.Object["status"] = map[string]any{"a": "b"} }, false},
 		"our label, which is gone":     {func(o *unstructured.Unstructured) { o.SetLabels(nil) }, true},
-		"the version":                  {func(o *unstructured.Unstructured) { Stamp(o, "v1.1.0") }, true},
+		"the version":                  {func(o *unstructured.Unstructured) { stamp(o, "v1.1.0") }, true},
 		"a field":                      {func(o *unstructured.Unstructured) { o.Object["spec"].(map[string]any)["port"] = int64(1) }, true},
 		"a field of somebody else":     {func(o *unstructured.Unstructured) { o.Object["spec"].(map[string]any)["off"] = true }, true},
 		"one more item":                {func(o *unstructured.Unstructured) { o.Object["spec"].(map[string]any)["list"] = []any{nil, nil} }, true},
@@ -116,7 +116,7 @@ func TestWhoMayWrite(t *testing.T) {
 			t.Parallel()
 			g := NewWithT(t)
 			live := parsed(g)
-			Stamp(live, c.by)
+			stamp(live, c.by)
 			if c.want == nil {
 				g.Expect(ParseVersion(c.manager).MayWrite(live)).To(Succeed())
 			} else {

@@ -18,10 +18,10 @@ var OwnerCRD = "scheduledmachines." + v1alpha1.GroupVersion.Group
 
 var crdKind = schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}
 
-// Owners are the owners that an object is to have: of a new one our CRD. One that is there
+// ownersOf are the owners that an object is to have: of a new one our CRD. One that is there
 // keeps those that it has, since to change them takes the right to delete it where
 // OwnerReferencesPermissionEnforcement is on.
-func Owners(ctx context.Context, c client.Reader, live *unstructured.Unstructured) ([]metav1.OwnerReference, error) {
+func ownersOf(ctx context.Context, c client.Reader, live *unstructured.Unstructured) ([]metav1.OwnerReference, error) {
 	if live != nil {
 		return live.GetOwnerReferences(), nil
 	}

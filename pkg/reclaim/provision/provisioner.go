@@ -33,7 +33,7 @@ var (
 
 	// ErrForeign is that there is an object of that name which is not ours, such as one
 	// that was installed by hand. Nothing was written.
-	ErrForeign = errors.New("exists and is not labelled " + operand.ManagedByUs)
+	ErrForeign = fmt.Errorf("exists and %w", operand.ErrForeign)
 
 	// ErrNewerInstalled is that a newer manager wrote the object. Nothing was written;
 	// the agent that is there works with this manager, too.
