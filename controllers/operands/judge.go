@@ -39,6 +39,9 @@ func (r *Reconciler) judge(ctx context.Context, one *Operand, err error, errs *[
 		// Its change wakes us.
 		r.tell(ctx, one, "An object is left alone", err)
 		return 0
+	case errors.Is(err, operand.ErrNoOwner):
+		r.tell(ctx, one, "An object cannot be installed: its owner is missing", err)
+		return onepass.RetryAfter
 	case apierrors.IsForbidden(err):
 		r.tell(ctx, one, "An object cannot be installed: a right is missing", err)
 		return onepass.RetryAfter

@@ -34,6 +34,7 @@ func TestWhatBecomesOfAnObjectThatIsNotAsItShouldBe(t *testing.T) {
 		"its kind is there and not served yet": {&meta.NoKindMatchError{}, settledCheck, false, ""},
 		"it is of a newer manager":             {fmt.Errorf("x %w", operand.ErrNewerInstalled), 0, false, "is left alone"},
 		"it is of somebody else":               {fmt.Errorf("x %w", operand.ErrForeign), 0, false, "is left alone"},
+		"the CRD that is to own it has gone":   {fmt.Errorf("x %w", operand.ErrNoOwner), onepass.RetryAfter, false, "its owner is missing"},
 		"a right is missing":                   {apierrors.NewForbidden(rules, "x", nil), onepass.RetryAfter, false, "a right is missing"},
 		"its kind has become another":          {apierrors.NewBadRequest("unknown field"), onepass.RetryAfter, false, "it is refused"},
 		"its kind lacks a field of ours":       {errors.New("failed to create typed patch object: .spec.a: field not declared in schema"), onepass.RetryAfter, false, "it is refused"},

@@ -12,8 +12,8 @@ import (
 )
 
 // Keeper keeps single objects in the cluster that the manager runs in. Each method fails
-// with ErrNewerInstalled, ErrBeingDeleted or ErrForeign where the object is not to be
-// written, before anything is, or else with the error of the API server.
+// with ErrNewerInstalled, ErrBeingDeleted, ErrForeign or ErrNoOwner where the object is not
+// to be written, before anything is, or else with the error of the API server.
 type Keeper struct {
 	// Client writes, and Live reads from the API server.
 	Client client.Client

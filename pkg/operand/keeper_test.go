@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -117,6 +118,19 @@ func TestWhatAKeeperLooksAtBeforeItWrites(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestNothingIsWrittenThatTheCRDIsToOwnWhereThatIsMissing(t *testing.T) {
+	t.Parallel()
+	g := NewWithT(t)
+	k, requests := keeper(g, nil)
+	crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: OwnerCRD}}
+	g.Expect(k.Client.Delete(t.Context(), crd)).To(Succeed())
+	*requests = nil
+	_, err := k.KeepOwned(t.Context(), configMap(g, ""))
+	g.Expect(err).To(MatchError(ErrNoOwner))
+	g.Expect(err).NotTo(Satisfy(apierrors.IsNotFound), "it is not the object that was not found")
+	g.Expect(*requests).NotTo(ContainElement("apply"))
 }
 
 func TestAKeeperStampsWhatItWritesAndGivesOnlyWhatIsNewAnOwner(t *testing.T) {
