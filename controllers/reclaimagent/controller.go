@@ -42,7 +42,7 @@ const (
 	checkAfter  = 5 * time.Minute
 	checkJitter = 0.1
 
-	// goneCheck is when to look again for what is being deleted.
+	// goneCheck is when to look again, at first, for what is being deleted.
 	goneCheck = 5 * time.Second
 
 	// passTimeout bounds the requests of one pass.
@@ -102,11 +102,19 @@ type Reconciler struct {
 	// clean are clusters that are known to have no agent of ours, and inUse those that
 	// have one, as far as this process has seen.
 	clean, inUse map[client.ObjectKey]struct{}
+	// going is since when something is waited for that is being deleted, by cluster.
+	going map[client.ObjectKey]time.Time
 }
 
 // New returns a Reconciler.
 func New(opts Options) *Reconciler {
-	return &Reconciler{opts: opts, problems: map[client.ObjectKey]error{}, clean: map[client.ObjectKey]struct{}{}, inUse: map[client.ObjectKey]struct{}{}}
+	return &Reconciler{
+		opts:     opts,
+		problems: map[client.ObjectKey]error{},
+		clean:    map[client.ObjectKey]struct{}{},
+		inUse:    map[client.ObjectKey]struct{}{},
+		going:    map[client.ObjectKey]time.Time{},
+	}
 }
 
 // SetupWithManager adds the controller. It does nothing before WatchClusters.
@@ -222,7 +230,7 @@ func (r *Reconciler) install(ctx context.Context, cluster client.ObjectKey, unca
 	r.keep(cluster, err)
 	switch {
 	case errors.Is(err, provision.ErrBeingDeleted):
-		return ctrl.Result{RequeueAfter: goneCheck}, nil
+		return ctrl.Result{RequeueAfter: r.untilGone(cluster)}, nil
 	case errors.Is(err, provision.ErrPolicyUnsupported), errors.Is(err, provision.ErrForeign), errors.Is(err, provision.ErrRestrictedNamespace):
 		// Somebody has to act, which no watch tells of.
 		ctrl.LoggerFrom(ctx).Info("The reclaim agent cannot be installed", "cluster", cluster, "reason", err.Error())
@@ -241,13 +249,27 @@ func (r *Reconciler) uninstall(ctx context.Context, cluster client.ObjectKey, un
 		return ctrl.Result{}, fmt.Errorf("failed to take the reclaim agent out of Cluster %s: %w", cluster, err)
 	}
 	if !done {
-		return ctrl.Result{RequeueAfter: goneCheck}, nil
+		return ctrl.Result{RequeueAfter: r.untilGone(cluster)}, nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.problems, cluster)
 	r.clean[cluster] = struct{}{}
 	return ctrl.Result{}, nil
+}
+
+// untilGone is when to look again for what is being deleted: after as long as it has been
+// waited for. No watch tells when it is gone, and a finalizer may hold it for ever.
+func (r *Reconciler) untilGone(cluster client.ObjectKey) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.opts.Clock.Now()
+	since, waiting := r.going[cluster]
+	if !waiting {
+		since = now
+		r.going[cluster] = now
+	}
+	return min(max(now.Sub(since), goneCheck), checkAfter)
 }
 
 // Problem is why the agent could not be installed in the cluster; nil when it could, or
@@ -267,6 +289,9 @@ func (r *Reconciler) keep(cluster client.ObjectKey, problem error) {
 	if problem != nil {
 		r.problems[cluster] = problem
 	}
+	if !errors.Is(problem, provision.ErrBeingDeleted) {
+		delete(r.going, cluster)
+	}
 }
 
 // use notes whether there is an agent in the cluster.
@@ -275,6 +300,7 @@ func (r *Reconciler) use(cluster client.ObjectKey, out bool) {
 	defer r.mu.Unlock()
 	if out {
 		delete(r.inUse, cluster)
+		delete(r.going, cluster)
 	} else {
 		r.inUse[cluster] = struct{}{}
 	}

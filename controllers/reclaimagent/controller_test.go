@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clocktesting "k8s.io/utils/clock/testing"
 	clusterv1 "sigs.k8s.io/cluster-api/api/core/v1beta2"
 	"sigs.k8s.io/cluster-api/controllers/clustercache"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -86,20 +87,21 @@ type bench struct {
 	*WithT
 	workloads *fakeClusters
 	installer *fakeInstaller
+	clock     *clocktesting.FakeClock
 	api       client.Client
 }
 
 func newBench(t *testing.T, workloadUID types.UID, objs ...client.Object) *bench {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	b := &bench{WithT: NewWithT(t), installer: &fakeInstaller{}}
+	b := &bench{WithT: NewWithT(t), installer: &fakeInstaller{}, clock: clocktesting.NewFakeClock(time.Now())}
 	b.Expect(errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))).To(Succeed())
 	b.api = fake.NewClientBuilder().WithScheme(scheme).WithObjects(append(objs, kubeSystemNamespace("here"))...).
 		WithIndex(&v1alpha1.ScheduledMachine{}, scheduledmachine.ClusterIndex, func(obj client.Object) []string {
 			return []string{obj.(*v1alpha1.ScheduledMachine).Spec.ClusterName}
 		}).Build()
 	b.workloads = &fakeClusters{client: fake.NewClientBuilder().WithObjects(kubeSystemNamespace(workloadUID)).Build()}
-	b.Reconciler = New(Options{Client: b.api, Live: b.api, Installer: b.installer, ManagerNamespace: "5spot-system"})
+	b.Reconciler = New(Options{Clock: b.clock, Client: b.api, Live: b.api, Installer: b.installer, ManagerNamespace: "5spot-system"})
 	b.clusters = b.workloads
 	return b
 }
@@ -185,6 +187,38 @@ func TestANewerAgentIsLeftToItsManager(t *testing.T) {
 	b.installer.err = provision.ErrNewerInstalled
 	b.pass(t)
 	b.Expect(b.Problem(trading)).To(Succeed())
+}
+
+// No watch tells of it, and somebody's finalizer may hold it for ever.
+func TestWhatIsBeingDeletedIsLookedForLessAndLess(t *testing.T) {
+	t.Parallel()
+	for sentence, change := range map[string]func(*v1alpha1.ScheduledMachine){
+		"when the agent is taken out":                    wantsNothing,
+		"when it is installed where it was just deleted": nil,
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, "there", machine("a", change))
+			waits := func() (seconds []float64) {
+				for range 9 {
+					b.installer.pending, b.installer.err = 1, nil
+					if change == nil {
+						b.installer.err = provision.ErrBeingDeleted
+					}
+					after := b.pass(t).RequeueAfter
+					b.clock.Step(after)
+					seconds = append(seconds, after.Seconds())
+				}
+				return seconds
+			}
+			growing := []float64{5, 5, 10, 20, 40, 80, 160, 300, 300}
+			b.Expect(waits()).To(Equal(growing))
+			b.installer.pending, b.installer.err = 0, nil
+			b.pass(t)
+			delete(b.clean, trading)
+			b.Expect(waits()).To(Equal(growing), "the next time begins anew")
+		})
+	}
 }
 
 func TestWhatIsTakenOutIsNotLookedForAgain(t *testing.T) {
