@@ -108,8 +108,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		state, message := stateOf(wanted, err)
 		switch state {
 		case metrics.PolicyFailed:
-			if errors.Is(err, operand.ErrBeingDeleted) {
-				// Its end wakes us, and may be long in coming: somebody's finalizer holds it.
+			if mayBeLong(err) {
 				result.RequeueAfter = onepass.RetryAfter
 			} else {
 				errs = append(errs, err)
@@ -124,6 +123,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, fmt.Errorf("failed to install the admission policies: %w", err)
 	}
 	return result, nil
+}
+
+// mayBeLong is whether something is waited for that may be long in coming: the end of what
+// somebody's finalizer holds, which wakes us, or the CRD's return, which does not.
+func mayBeLong(err error) bool {
+	return errors.Is(err, operand.ErrBeingDeleted) || errors.Is(err, operand.ErrNoOwner)
 }
 
 var errUnsupported = errors.New("the API server has no admission policies (ValidatingAdmissionPolicy v1), which came with Kubernetes 1.30")

@@ -100,6 +100,23 @@ func TestAServerWithoutPoliciesIsLookedAtAgain(t *testing.T) {
 	b.Expect(b.writes).To(BeZero())
 }
 
+// It is watched by nobody, and with each failure more time would pass before the next look.
+func TestThePoliciesComeBackSoonAfterTheCRDThatOwnsThem(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, true)
+	crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: operand.OwnerCRD}}
+	b.Expect(b.client.Delete(t.Context(), crd.DeepCopy())).To(Succeed())
+	result, err := b.reconcile(admission.Defaults())
+	b.Expect(err).NotTo(HaveOccurred())
+	b.Expect(result.RequeueAfter).To(Equal(onepass.RetryAfter))
+	b.Expect(b.reports).To(Equal(all(metrics.PolicyFailed)))
+	b.Expect(b.client.Create(t.Context(), crd)).To(Succeed())
+	result, err = b.reconcile(admission.Defaults())
+	b.Expect(err).NotTo(HaveOccurred())
+	b.Expect(result).To(BeZero())
+	b.Expect(b.reports).To(Equal(all(metrics.PolicyInstalled)))
+}
+
 func TestNothingIsPolledWhenAllIsInstalled(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, true)
