@@ -190,6 +190,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	result, err := r.reconcile(ctx, workloads, cluster, wants)
 	if errors.Is(err, workload.ErrNotConnected) {
+		r.mu.Lock()
+		delete(r.going, cluster) // It may be gone, and another one of its name come.
+		r.mu.Unlock()
 		// The source tells when that changes. A cluster without machines is not connected
 		// to for the sake of what may be left there.
 		if wants {

@@ -221,6 +221,21 @@ func TestWhatIsBeingDeletedIsLookedForLessAndLess(t *testing.T) {
 	}
 }
 
+// It may be another cluster of that name when it is reached again.
+func TestAClusterThatIsOutOfReachIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "there", machine("a", wantsNothing))
+	b.installer.pending = 3
+	b.pass(t)
+	b.clock.Step(time.Hour)
+	reached := b.workloads.client
+	b.workloads.client = nil
+	b.Expect(b.pass(t)).To(BeZero())
+	b.Expect(b.going).To(BeEmpty())
+	b.workloads.client = reached
+	b.Expect(b.pass(t).RequeueAfter).To(Equal(goneCheck))
+}
+
 func TestWhatIsTakenOutIsNotLookedForAgain(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "there", machine("a", wantsNothing))
