@@ -29,7 +29,7 @@ const (
 	requestTimeout = 30 * time.Second
 )
 
-// errNotGone is that the agent's Pods, or an object of it, did not end in time.
+// errNotGone is that an object, or the agent's Pods, did not end in time.
 var errNotGone = errors.New("it is still ending; run this again")
 
 // agents removes the reclaim agent from every workload cluster.
@@ -109,19 +109,22 @@ func (r *run) agentIn(ctx context.Context, c client.Client, name string, namespa
 		}
 	}
 	provisioner := provision.New(provision.Options{})
-	for _, namespace := range namespaces {
-		if err := r.agentOf(ctx, c, provisioner, name+", Namespace "+namespace, namespace); err != nil {
+	for i, namespace := range namespaces {
+		within, elsewhere, err := provisioner.Found(ctx, c, namespace)
+		if err != nil {
+			return err
+		}
+		// What is elsewhere goes with the first.
+		found := within || elsewhere && i == 0
+		if err := r.agentOf(ctx, c, provisioner, name+", Namespace "+namespace, namespace, found); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *run) agentOf(ctx context.Context, c client.Client, provisioner *provision.Provisioner, name, namespace string) error {
-	found, err := provisioner.Found(ctx, c, namespace)
-	if err != nil {
-		return err
-	}
+// agentOf removes the agent from one namespace, in which something of it was found or not.
+func (r *run) agentOf(ctx context.Context, c client.Client, provisioner *provision.Provisioner, name, namespace string, found bool) error {
 	if r.DryRun {
 		if found {
 			r.print("Would remove " + name)
@@ -133,10 +136,10 @@ func (r *run) agentOf(ctx context.Context, c client.Client, provisioner *provisi
 	}
 	ending, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	err = wait.PollUntilContextCancel(ending, goneCheck, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextCancel(ending, goneCheck, true, func(ctx context.Context) (bool, error) {
 		return provisioner.Uninstall(ctx, c, namespace)
 	})
-	if ending.Err() != nil && ctx.Err() == nil {
+	if err != nil && ending.Err() != nil && ctx.Err() == nil {
 		return errNotGone
 	}
 	if err == nil && found {

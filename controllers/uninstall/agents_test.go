@@ -85,7 +85,7 @@ func TestWhatIsLeftOfAnAgentIsToldOf(t *testing.T) {
 	h := newHost(t, provision.DefaultNamespace)
 	h.Expect(h.client.Delete(t.Context(), h.daemonSet(provision.DefaultNamespace))).To(Succeed())
 	h.Expect(h.uninstall(true)).To(Succeed())
-	h.Expect(h.out.String()).To(HavePrefix("Would remove the agent, Namespace 5spot-system\n"))
+	h.Expect(h.out.String()).To(Equal("Would remove the agent, Namespace 5spot-system\n"))
 	h.out.Reset()
 	h.Expect(h.uninstall(false)).To(Succeed())
 	h.Expect(h.out.String()).To(Equal("Removed the agent, Namespace 5spot-system\n"))
@@ -93,6 +93,27 @@ func TestWhatIsLeftOfAnAgentIsToldOf(t *testing.T) {
 	h.out.Reset()
 	h.Expect(h.uninstall(false)).To(Succeed())
 	h.Expect(h.out.String()).To(BeEmpty())
+}
+
+func TestAnAgentThatIsGoneWhenTheTimeIsUpIsRemoved(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, provision.DefaultNamespace)
+	h.run.Timeout = time.Nanosecond
+	h.Expect(h.uninstall(false)).To(Succeed())
+	h.Expect(h.out.String()).To(Equal("Removed the agent, Namespace 5spot-system\n"))
+}
+
+// What is the cluster's is removed once, whichever namespace the agent is in.
+func TestADryRunTellsOfAnAgentAsOftenAsItWouldBeRemoved(t *testing.T) {
+	t.Parallel()
+	for _, namespace := range []string{provision.DefaultNamespace, provision.NamespaceBesideManager} {
+		h := newHost(t, namespace)
+		h.Expect(h.uninstall(true)).To(Succeed())
+		h.Expect(h.out.String()).To(Equal("Would remove the agent, Namespace " + namespace + "\n"))
+		h.out.Reset()
+		h.Expect(h.uninstall(false)).To(Succeed())
+		h.Expect(h.out.String()).To(Equal("Removed the agent, Namespace " + namespace + "\n"))
+	}
 }
 
 func TestAnAgentThatSomebodyInstalledKeepsItsNodes(t *testing.T) {

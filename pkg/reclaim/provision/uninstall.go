@@ -48,31 +48,40 @@ func (p *Provisioner) Uninstall(ctx context.Context, c client.Client, namespace 
 	return removeOurs(ctx, c, installed.policy)
 }
 
-// Found is whether there is something of the agent that Uninstall would delete.
-func (p *Provisioner) Found(ctx context.Context, c client.Client, namespace string) (bool, error) {
+// Found is whether there is something of the agent that Uninstall would delete: within the
+// namespace, and elsewhere in the cluster, where agents in two namespaces share it.
+func (p *Provisioner) Found(ctx context.Context, c client.Client, namespace string) (within, elsewhere bool, err error) {
 	installed, err := p.objectsFor(c, namespace)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	for _, object := range installed.all() {
-		live, err := operand.Read(ctx, c, object)
+		goes, err := wouldGo(ctx, c, object, object == installed.namespace)
 		if err != nil {
-			return false, err
+			return false, false, err
 		}
-		if live == nil || !operand.IsOurs(live) {
-			continue
-		}
-		if object != installed.namespace {
-			return true, nil
-		}
-		if live.GetDeletionTimestamp() != nil || !wasCreatedByUs(live) {
-			continue
-		}
-		if empty, err := isEmpty(ctx, c, namespace); err != nil || empty {
-			return empty, err
+		if object == installed.namespace || object.GetNamespace() == namespace {
+			within = within || goes
+		} else {
+			elsewhere = elsewhere || goes
 		}
 	}
-	return false, nil
+	return within, elsewhere, nil
+}
+
+// wouldGo is whether Uninstall would delete the object of that kind and name.
+func wouldGo(ctx context.Context, c client.Client, object *unstructured.Unstructured, isNamespace bool) (bool, error) {
+	live, err := operand.Read(ctx, c, object)
+	if err != nil || live == nil || !operand.IsOurs(live) {
+		return false, err
+	}
+	if !isNamespace {
+		return true, nil
+	}
+	if live.GetDeletionTimestamp() != nil || !wasCreatedByUs(live) {
+		return false, nil
+	}
+	return isEmpty(ctx, c, object.GetName())
 }
 
 // end deletes the DaemonSet, and reports whether it and the agent's Pods are gone.
