@@ -64,7 +64,7 @@ func Operands(ctx context.Context, opts Options) error {
 		return err
 	}
 	if err := r.agents(ctx); err != nil {
-		return err
+		r.failed("the reclaim agents", err)
 	}
 	wanted, err := managementObjects()
 	if err != nil {
@@ -111,6 +111,11 @@ func (r *run) remove(ctx context.Context, named *unstructured.Unstructured) {
 		default:
 			if err := operand.Remove(ctx, r.Client, object); err != nil {
 				r.failed(name, err)
+				continue
+			}
+			if len(object.GetFinalizers()) > 0 {
+				// A policy still refuses until then.
+				r.failed(name, errNotGone)
 				continue
 			}
 			r.print("Deleted " + name)
