@@ -137,8 +137,10 @@ var createdBy = map[string][]string{
 	"Service":                  {"services"},
 }
 
-func TestTheInstallerMayCreateAndDeleteWhatIsInTheBundle(t *testing.T) {
-	t.Parallel()
+// installerMayDo tells whether the roles of OLM v1's installer allow a request, which has no
+// name where that is empty.
+func installerMayDo(t *testing.T) func(verb, resource, name string) bool {
+	t.Helper()
 	folder := filepath.Join(deploy, "v1")
 	var rules []any
 	for _, kind := range []string{"ClusterRole", "Role"} {
@@ -148,7 +150,7 @@ func TestTheInstallerMayCreateAndDeleteWhatIsInTheBundle(t *testing.T) {
 		}
 		rules = append(rules, list...)
 	}
-	mayDo := func(verb, resource, name string) bool {
+	return func(verb, resource, name string) bool {
 		return slices.ContainsFunc(rules, func(element any) bool {
 			rule, _ := element.(map[string]any)
 			verbs, _, _ := unstructured.NestedStringSlice(rule, "verbs")
@@ -157,6 +159,11 @@ func TestTheInstallerMayCreateAndDeleteWhatIsInTheBundle(t *testing.T) {
 			return slices.Contains(verbs, verb) && slices.Contains(resources, resource) && (!limited || slices.Contains(names, name))
 		})
 	}
+}
+
+func TestTheInstallerMayCreateAndDeleteWhatIsInTheBundle(t *testing.T) {
+	t.Parallel()
+	mayDo := installerMayDo(t)
 	for _, object := range readFolder(t, manifests) {
 		resources := createdBy[object.GetKind()]
 		if resources == nil {
@@ -174,6 +181,28 @@ func TestTheInstallerMayCreateAndDeleteWhatIsInTheBundle(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// It has to grant rights that it does not have.
+func TestTheInstallerMayGrantWhatIsInTheRolesOfTheBundle(t *testing.T) {
+	t.Parallel()
+	mayDo := installerMayDo(t)
+	roles := 0
+	for _, object := range readFolder(t, manifests) {
+		for _, resource := range createdBy[object.GetKind()] {
+			if resource != "roles" && resource != "clusterroles" {
+				continue
+			}
+			roles++
+			// What creates a role has no name, and what binds it has that of the role.
+			if !mayDo("escalate", resource, "") || !mayDo("bind", resource, object.GetName()) {
+				t.Errorf("the installer may not grant what is in %s %s", resource, object.GetName())
+			}
+		}
+	}
+	if roles < 3 {
+		t.Errorf("only %d roles were looked at", roles)
 	}
 }
 

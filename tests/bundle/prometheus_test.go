@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // The annotation makes the console offer that the platform's Prometheus looks after the
@@ -34,12 +35,16 @@ func TestThePlatformsPrometheusFindsThePodsWhereTheConsoleHasItLookAfterThem(t *
 	var may []string
 	for _, rule := range role.Rules {
 		slices.Sort(rule.Verbs)
-		for _, resource := range rule.Resources {
-			may = append(may, strings.Join(rule.Verbs, ",")+" "+resource)
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				may = append(may, strings.Join(rule.Verbs, ",")+" "+schema.GroupResource{Group: group, Resource: resource}.String())
+			}
 		}
 	}
 	slices.Sort(may)
-	if diff := cmp.Diff([]string{"get,list,watch endpoints", "get,list,watch endpointslices", "get,list,watch pods", "get,list,watch services"}, may); diff != "" {
+	if diff := cmp.Diff([]string{
+		"get,list,watch endpoints", "get,list,watch endpointslices.discovery.k8s.io", "get,list,watch pods", "get,list,watch services",
+	}, may); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
