@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -19,8 +20,14 @@ import (
 // with fewer rights than the one that Cluster API generates, which is cluster-admin.
 const preferredPurpose = "five-spot-"
 
+// errBorrows is that a kubeconfig does not hold what it logs in with. Who may write the
+// Secret is not to run programs here, nor to have files from here sent to a server of theirs,
+// such as the token of the manager's ServiceAccount.
+var errBorrows = errors.New("is refused: it has to hold a token, or a client certificate with its key, and to name no program, plugin or file for that")
+
 // preferringReader reads <cluster>-five-spot-kubeconfig in place of
-// <cluster>-kubeconfig where the former exists.
+// <cluster>-kubeconfig where the former exists. It shows none that borrows what it logs in
+// with.
 type preferringReader struct {
 	client.Reader
 
@@ -32,7 +39,8 @@ type preferringReader struct {
 // Get reads one object.
 func (r preferringReader) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
 	cluster, isKubeconfig := strings.CutSuffix(key.Name, "-"+string(secret.Kubeconfig))
-	if _, isSecret := obj.(*corev1.Secret); !isSecret || !isKubeconfig {
+	found, isSecret := obj.(*corev1.Secret)
+	if !isSecret || !isKubeconfig {
 		return r.Reader.Get(ctx, key, obj, opts...)
 	}
 
@@ -42,7 +50,25 @@ func (r preferringReader) Get(ctx context.Context, key client.ObjectKey, obj cli
 		err = r.Reader.Get(ctx, key, obj, opts...)
 	}
 	r.note(client.ObjectKey{Namespace: key.Namespace, Name: cluster}, apierrors.IsForbidden(err))
+	if err == nil && borrows(found.Data[secret.KubeconfigDataName]) {
+		return fmt.Errorf("the kubeconfig in Secret %s %w", client.ObjectKeyFromObject(found), errBorrows)
+	}
 	return err
+}
+
+// borrows is whether the user that the kubeconfig selects logs in with something that is not
+// in it. What cannot be read is for the one to tell who uses it.
+func borrows(content []byte) bool {
+	config, err := clientcmd.Load(content)
+	if err != nil {
+		return false
+	}
+	selected := config.Contexts[config.CurrentContext]
+	if selected == nil {
+		return false
+	}
+	user := config.AuthInfos[selected.AuthInfo]
+	return user != nil && (user.Exec != nil || user.AuthProvider != nil || user.TokenFile != "" || user.ClientCertificate != "" || user.ClientKey != "")
 }
 
 // RESTConfig is how to reach the workload cluster once, without a manager: by the same

@@ -76,3 +76,44 @@ func TestAKubeconfigThatMayNotBeReadIsRemembered(t *testing.T) {
 	read()
 	g.Expect(clusters.MayReadKubeconfig(trading)).To(BeTrue())
 }
+
+// Tenants write them. A program would run where the manager does, or at an administrator's
+// desk; and a file there may hold the token of either, which a server of theirs would get.
+func TestAKubeconfigThatDoesNotHoldWhatItLogsInWithIsRefused(t *testing.T) {
+	t.Parallel()
+	const usual = `{token: secret}`
+	tests := map[string]struct {
+		user    string
+		refused bool
+	}{
+		"it has a token":                   {usual, false},
+		"it has a certificate and its key": {`{client-certificate-data: YQ==, client-key-data: YQ==}`, false},
+		"it runs a program":                {`{exec: {apiVersion: client.authentication.k8s.io/v1, command: touch, interactiveMode: Never}}`, true},
+		"it asks a plugin":                 {`{auth-provider: {name: oidc}}`, true},
+		"its token is in a file":           {`{tokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token}`, true},
+		"its token is in a file as well":   {`{token: secret, tokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token}`, true},
+		"its certificate is in a file":     {`{client-certificate: /admin.crt, client-key-data: YQ==}`, true},
+		"its key is in a file":             {`{client-certificate-data: YQ==, client-key: /admin.key}`, true},
+		"it has a user who runs a program": {usual + `}, {name: other, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: touch}}`, false},
+	}
+	trading := client.ObjectKey{Namespace: "bank", Name: "trading"}
+	for sentence, test := range tests {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			g := NewWithT(t)
+			text := `{clusters: [{name: a, cluster: {server: "https://192.0.2.1"}}], users: [{name: b, user: ` + test.user +
+				`}], contexts: [{name: c, context: {cluster: a, user: b}}], current-context: c}`
+			for _, name := range []string{"trading-kubeconfig", "trading-five-spot-kubeconfig"} {
+				secrets := fake.NewClientBuilder().WithObjects(kubeconfigSecret(name, text)).Build()
+				_, shown := kubeconfig.FromSecret(t.Context(), preferringReader{secrets, &sync.Map{}}, trading)
+				_, used := RESTConfig(t.Context(), secrets, trading)
+				if test.refused {
+					g.Expect(shown).To(MatchError(errBorrows))
+					g.Expect(used).To(MatchError(errBorrows))
+				} else {
+					g.Expect(errors.Join(shown, used)).To(Succeed())
+				}
+			}
+		})
+	}
+}
