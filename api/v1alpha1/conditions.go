@@ -216,6 +216,11 @@ const (
 	// names the right.
 	WorkloadClusterKubeconfigForbiddenReason = "KubeconfigForbidden"
 
+	// WorkloadClusterKubeconfigRefusedReason surfaces when there is no connection
+	// because the kubeconfig does not hold what it logs in with, but names a program, a
+	// plugin or a file for that. The message names the Secret.
+	WorkloadClusterKubeconfigRefusedReason = "KubeconfigRefused"
+
 	// WorkloadClusterNotNeededReason surfaces when there is no Machine and so no
 	// connection is needed.
 	WorkloadClusterNotNeededReason = "NotNeeded"

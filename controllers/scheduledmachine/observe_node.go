@@ -108,14 +108,25 @@ func (w *world) takeNode(node *corev1.Node) {
 func (r *Reconciler) withoutNode(ctx context.Context, w *world, err error) {
 	w.Cluster.Reachable, w.Node = false, lifecycle.Node{}
 	w.nodeRetryAt = w.Now.Add(nodeRetry)
-	if key := clusterKey(w.object); !r.clusters.MayReadKubeconfig(key) {
-		missing := machine.MissingRight("get", corev1.Resource("secrets"), key.Namespace)
-		w.Cluster.Unreachable = &lifecycle.Problem{Reason: v1alpha1.WorkloadClusterKubeconfigForbiddenReason, Message: missing.Message}
-	}
+	key := clusterKey(w.object)
+	w.Cluster.Unreachable = kubeconfigProblem(r.clusters.KubeconfigProblem(key), key.Namespace)
 	if !errors.Is(err, workload.ErrNotConnected) {
 		r.metrics.Failed(err)
 		ctrl.LoggerFrom(ctx).Error(err, "Failed to look at the Node, going on without it")
 	}
+}
+
+// kubeconfigProblem is what a condition says of why a kubeconfig cannot be used; nil for
+// what somebody mends elsewhere.
+func kubeconfigProblem(err error, namespace string) *lifecycle.Problem {
+	switch {
+	case errors.Is(err, workload.ErrKubeconfigRefused):
+		return &lifecycle.Problem{Reason: v1alpha1.WorkloadClusterKubeconfigRefusedReason, Message: err.Error()}
+	case err != nil:
+		missing := machine.MissingRight("get", corev1.Resource("secrets"), namespace)
+		return &lifecycle.Problem{Reason: v1alpha1.WorkloadClusterKubeconfigForbiddenReason, Message: "its kubeconfig cannot be read: " + missing.Message}
+	}
+	return nil
 }
 
 // nodeToRead is the Node of the Machine. When a reclaim has removed that, it is the

@@ -64,7 +64,7 @@ type clients interface {
 type connections interface {
 	Connect(cluster client.ObjectKey)
 	Tried(ctx context.Context, cluster client.ObjectKey) bool
-	MayReadKubeconfig(cluster client.ObjectKey) bool
+	KubeconfigProblem(cluster client.ObjectKey) error
 }
 
 // clusters are the workload clusters.

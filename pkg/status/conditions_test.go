@@ -238,7 +238,7 @@ func TestWorkloadClusterReachable(t *testing.T) {
 		"a kubeconfig that may not be read": {
 			with(running(), func(in *Input) {
 				in.Observation.Cluster.Reachable = false
-				in.Observation.Cluster.Unreachable = &lifecycle.Problem{Reason: v1alpha1.WorkloadClusterKubeconfigForbiddenReason, Message: "5-Spot lacks a right"}
+				in.Observation.Cluster.Unreachable = &lifecycle.Problem{Reason: v1alpha1.WorkloadClusterKubeconfigForbiddenReason, Message: "its kubeconfig cannot be read: 5-Spot lacks a right"}
 			}), noStatus, v1alpha1.WorkloadClusterKubeconfigForbiddenReason,
 			"There is no connection to the workload cluster, since its kubeconfig cannot be read: 5-Spot lacks a right",
 		},

@@ -12,7 +12,7 @@ func workloadClusterReachable(in Input) verdict {
 		return yes(v1alpha1.WorkloadClusterConnectedReason, "There is a connection to the workload cluster")
 	case in.Observation.Cluster.Unreachable != nil:
 		return no(in.Observation.Cluster.Unreachable.Reason,
-			"There is no connection to the workload cluster, since its kubeconfig cannot be read: "+in.Observation.Cluster.Unreachable.Message)
+			"There is no connection to the workload cluster, since "+in.Observation.Cluster.Unreachable.Message)
 	default:
 		return no(v1alpha1.WorkloadClusterNotConnectedReason, "There is no connection to the workload cluster")
 	}

@@ -60,15 +60,15 @@ type Clusters struct {
 	cache    clustercache.ClusterCache
 	requests *requests
 
-	// unreadable is preferringReader's.
-	unreadable *sync.Map
+	// problems is preferringReader's.
+	problems *sync.Map
 }
 
 // New adds a clustercache to the manager.
 func New(ctx context.Context, mgr manager.Manager, opts Options) (*Clusters, error) {
-	requests, unreadable := &requests{}, &sync.Map{}
+	requests, problems := &requests{}, &sync.Map{}
 	cache, err := clustercache.SetupWithManager(ctx, mgr, clustercache.Options{
-		SecretClient:  preferringReader{opts.SecretReader, unreadable},
+		SecretClient:  preferringReader{opts.SecretReader, problems},
 		ClusterFilter: opts.Wanted,
 		Cache: clustercache.CacheOptions{
 			DefaultTransform: ctrlcache.TransformStripManagedFields(),
@@ -84,12 +84,12 @@ func New(ctx context.Context, mgr manager.Manager, opts Options) (*Clusters, err
 	if err != nil {
 		return nil, fmt.Errorf("failed to set up the cluster cache: %w", err)
 	}
-	return &Clusters{cache: cache, requests: requests, unreadable: unreadable}, nil
+	return &Clusters{cache: cache, requests: requests, problems: problems}, nil
 }
 
 // NewFor wraps an existing clustercache, such as the fake that it ships.
 func NewFor(cache clustercache.ClusterCache) *Clusters {
-	return &Clusters{cache: cache, requests: &requests{}, unreadable: &sync.Map{}}
+	return &Clusters{cache: cache, requests: &requests{}, problems: &sync.Map{}}
 }
 
 // Connect asks for a connection to the cluster, which Source tells of. It does not
@@ -130,11 +130,13 @@ func (c *Clusters) Tried(ctx context.Context, cluster client.ObjectKey) bool {
 	return !c.cache.GetHealthCheckingState(ctx, cluster).LastProbeTime.IsZero()
 }
 
-// MayReadKubeconfig is whether the last attempt to connect to the cluster did not fail
-// for want of the right to get the Secret with its kubeconfig.
-func (c *Clusters) MayReadKubeconfig(cluster client.ObjectKey) bool {
-	_, refused := c.unreadable.Load(cluster)
-	return !refused
+// KubeconfigProblem is why the last attempt to connect to the cluster failed, where that is
+// for want of the right to get the Secret with its kubeconfig, which is Forbidden, or
+// ErrKubeconfigRefused; nil otherwise.
+func (c *Clusters) KubeconfigProblem(cluster client.ObjectKey) error {
+	problem, _ := c.problems.Load(cluster)
+	err, _ := problem.(error)
+	return err
 }
 
 // Source tells of clusters that were connected, disconnected or do not answer.

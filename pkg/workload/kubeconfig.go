@@ -20,10 +20,10 @@ import (
 // with fewer rights than the one that Cluster API generates, which is cluster-admin.
 const preferredPurpose = "five-spot-"
 
-// errBorrows is that a kubeconfig does not hold what it logs in with. Who may write the
-// Secret is not to run programs here, nor to have files from here sent to a server of theirs,
-// such as the token of the manager's ServiceAccount.
-var errBorrows = errors.New("is refused: it has to hold a token, or a client certificate with its key, and to name no program, plugin or file for that")
+// ErrKubeconfigRefused is that a kubeconfig does not hold what it logs in with. Who may write
+// the Secret is not to run programs here, nor to have files from here sent to a server of
+// theirs, such as the token of the manager's ServiceAccount.
+var ErrKubeconfigRefused = errors.New("is refused: it has to hold a token, or a client certificate with its key, and to name no program, plugin or file for that")
 
 // preferringReader reads <cluster>-five-spot-kubeconfig in place of
 // <cluster>-kubeconfig where the former exists. It shows none that borrows what it logs in
@@ -31,9 +31,9 @@ var errBorrows = errors.New("is refused: it has to hold a token, or a client cer
 type preferringReader struct {
 	client.Reader
 
-	// unreadable are the keys of the Clusters whose kubeconfig the API server refused to
-	// show when it was last asked for.
-	unreadable *sync.Map
+	// problems are why the kubeconfigs of Clusters, by their keys, could not be had when they
+	// were last asked for, as far as somebody has to mend that.
+	problems *sync.Map
 }
 
 // Get reads one object.
@@ -49,10 +49,10 @@ func (r preferringReader) Get(ctx context.Context, key client.ObjectKey, obj cli
 	if apierrors.IsNotFound(err) {
 		err = r.Reader.Get(ctx, key, obj, opts...)
 	}
-	r.note(client.ObjectKey{Namespace: key.Namespace, Name: cluster}, apierrors.IsForbidden(err))
 	if err == nil && borrows(found.Data[secret.KubeconfigDataName]) {
-		return fmt.Errorf("the kubeconfig in Secret %s %w", client.ObjectKeyFromObject(found), errBorrows)
+		err = fmt.Errorf("the kubeconfig in Secret %s %w", client.ObjectKeyFromObject(found), ErrKubeconfigRefused)
 	}
+	r.note(client.ObjectKey{Namespace: key.Namespace, Name: cluster}, err)
 	return err
 }
 
@@ -74,7 +74,7 @@ func borrows(content []byte) bool {
 // RESTConfig is how to reach the workload cluster once, without a manager: by the same
 // Secret as a manager would.
 func RESTConfig(ctx context.Context, reader client.Reader, cluster client.ObjectKey) (*rest.Config, error) {
-	content, err := kubeconfig.FromSecret(ctx, preferringReader{Reader: reader, unreadable: &sync.Map{}}, cluster)
+	content, err := kubeconfig.FromSecret(ctx, preferringReader{Reader: reader, problems: &sync.Map{}}, cluster)
 	if err != nil {
 		return nil, fmt.Errorf("failed to read the kubeconfig of Cluster %s: %w", cluster, err)
 	}
@@ -85,10 +85,10 @@ func RESTConfig(ctx context.Context, reader client.Reader, cluster client.Object
 	return config, nil
 }
 
-func (r preferringReader) note(cluster client.ObjectKey, unreadable bool) {
-	if unreadable {
-		r.unreadable.Store(cluster, nil)
+func (r preferringReader) note(cluster client.ObjectKey, err error) {
+	if apierrors.IsForbidden(err) || errors.Is(err, ErrKubeconfigRefused) {
+		r.problems.Store(cluster, err)
 	} else {
-		r.unreadable.Delete(cluster)
+		r.problems.Delete(cluster)
 	}
 }

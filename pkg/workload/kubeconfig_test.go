@@ -59,22 +59,22 @@ func TestAKubeconfigThatMayNotBeReadIsRemembered(t *testing.T) {
 			}
 			return c.Get(ctx, key, obj, opts...)
 		}},
-	), clusters.unreadable}
+	), clusters.problems}
 	trading := client.ObjectKey{Namespace: "bank", Name: "trading"}
 	read := func() { _, _ = kubeconfig.FromSecret(t.Context(), reader, trading) }
-	g.Expect(clusters.MayReadKubeconfig(trading)).To(BeTrue(), "nobody has tried")
+	g.Expect(clusters.KubeconfigProblem(trading)).To(Succeed(), "nobody has tried")
 
 	answer = apierrors.NewForbidden(corev1.Resource("secrets"), "trading-kubeconfig", errors.New("no"))
 	read()
-	g.Expect(clusters.MayReadKubeconfig(trading)).To(BeFalse())
-	g.Expect(clusters.MayReadKubeconfig(client.ObjectKey{Namespace: "other", Name: "trading"})).To(BeTrue())
+	g.Expect(clusters.KubeconfigProblem(trading)).To(MatchError(apierrors.IsForbidden, "a refusal"))
+	g.Expect(clusters.KubeconfigProblem(client.ObjectKey{Namespace: "other", Name: "trading"})).To(Succeed())
 
 	answer = errors.New("connection refused")
 	read()
-	g.Expect(clusters.MayReadKubeconfig(trading)).To(BeTrue(), "it is something else by now")
+	g.Expect(clusters.KubeconfigProblem(trading)).To(Succeed(), "it is something else by now")
 	answer = nil
 	read()
-	g.Expect(clusters.MayReadKubeconfig(trading)).To(BeTrue())
+	g.Expect(clusters.KubeconfigProblem(trading)).To(Succeed())
 }
 
 // Tenants write them. A program would run where the manager does, or at an administrator's
@@ -105,11 +105,13 @@ func TestAKubeconfigThatDoesNotHoldWhatItLogsInWithIsRefused(t *testing.T) {
 				`}], contexts: [{name: c, context: {cluster: a, user: b}}], current-context: c}`
 			for _, name := range []string{"trading-kubeconfig", "trading-five-spot-kubeconfig"} {
 				secrets := fake.NewClientBuilder().WithObjects(kubeconfigSecret(name, text)).Build()
-				_, shown := kubeconfig.FromSecret(t.Context(), preferringReader{secrets, &sync.Map{}}, trading)
+				clusters := NewFor(nil)
+				_, shown := kubeconfig.FromSecret(t.Context(), preferringReader{secrets, clusters.problems}, trading)
 				_, used := RESTConfig(t.Context(), secrets, trading)
+				g.Expect(errors.Is(clusters.KubeconfigProblem(trading), ErrKubeconfigRefused)).To(Equal(test.refused), "it is remembered")
 				if test.refused {
-					g.Expect(shown).To(MatchError(errBorrows))
-					g.Expect(used).To(MatchError(errBorrows))
+					g.Expect(shown).To(MatchError(ErrKubeconfigRefused))
+					g.Expect(used).To(MatchError(ErrKubeconfigRefused))
 				} else {
 					g.Expect(errors.Join(shown, used)).To(Succeed())
 				}

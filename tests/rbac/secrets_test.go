@@ -43,13 +43,39 @@ func TestTheRightToGetSecretsCanBeGivenInSingleNamespaces(t *testing.T) {
 		"--clusterrole=five-spot-secret-reader-role", "--serviceaccount=5spot-system:five-spot-controller-manager")
 	b.step(10 * time.Minute)
 	for _, sm := range []*v1alpha1.ScheduledMachine{secret, plain} {
-		b.Eventually(func() (v1alpha1.Phase, error) {
-			b.step(time.Minute) // Attempts to connect come in real time, looks at the object in this one.
-			now, err := b.read(sm)
-			return now.Status.Phase, err
-		}).WithPolling(time.Second).Should(Equal(v1alpha1.PhaseActive))
+		b.connects(sm)
 		b.delete(sm)
 	}
+}
+
+// connects waits until a machine is Active whose workload cluster could not be reached.
+func (b *bench) connects(sm *v1alpha1.ScheduledMachine) {
+	b.t.Helper()
+	b.Eventually(func() (v1alpha1.Phase, error) {
+		b.step(time.Minute) // Attempts to connect come in real time, looks at the object in this one.
+		now, err := b.read(sm)
+		return now.Status.Phase, err
+	}).WithPolling(time.Second).Should(Equal(v1alpha1.PhaseActive))
+}
+
+// The manager's own token is in such a file. Who may write the Secret does not get it, and
+// whoever looks after the machine sees why there is no connection.
+func TestAKubeconfigThatNamesAFileIsRefusedAndToldOf(t *testing.T) {
+	needWorld(t)
+	b := newBench(t, startOperator(t))
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Name: clusterName + "-five-spot-kubeconfig"},
+		StringData: map[string]string{"value": `{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}],
+clusters: [{name: a, cluster: {server: "https://192.0.2.1"}}], users: [{name: a, user: {tokenFile: /var/run/secrets/kubernetes.io/serviceaccount/token}}]}`},
+	}
+	sm := b.machine("desk-1")
+	b.create(secret, sm)
+	b.awaitCondition(sm, v1alpha1.WorkloadClusterReachableCondition,
+		"False/KubeconfigRefused: There is no connection to the workload cluster, since the kubeconfig in Secret "+b.namespace+"/"+secret.Name+" is refused: it has to hold a token")
+	b.Expect(world.Client.Delete(t.Context(), secret)).To(Succeed())
+	b.step(10 * time.Minute)
+	b.connects(sm)
+	b.delete(sm)
 }
 
 // bindSecretsInSingleNamespaces does what the page on installing tells to do, and undoes it
